@@ -1,0 +1,1 @@
+"""The ledger: tables, the wire, and the hand-over to Prefect."""

@@ -1,0 +1,1 @@
+"""Ways to run it: the worker, the stack, the sandbox, the command line."""
