@@ -71,7 +71,7 @@ class SceneState:
     """A scene as the ledger knows it now."""
 
     number: int
-    text: str
+    description: str
     prompt: str
     duration_seconds: float
     clip: Clip | None = None
