@@ -147,7 +147,9 @@ class SceneLedger(Protocol):
 class JobLedger(SceneLedger, Protocol):
     """What the flow tells of its job."""
 
-    async def begin(self, job_id: UUID, flow_run_id: UUID, script: str, title: str | None, options: VideoOptions) -> JobState:
+    async def begin(
+        self, job_id: UUID, flow_run_id: UUID, script: str, title: str | None, options: VideoOptions
+    ) -> JobState:
         """The flow's first word: queued → processing; makes the job when it was started without the API."""
 
     async def planned(self, job_id: UUID, storyboard: Storyboard) -> JobState:

@@ -17,13 +17,19 @@ class Settings(BaseSettings):
         env_prefix="STORYREEL_", env_file=".env", env_ignore_empty=True, extra="ignore", populate_by_name=True
     )
 
-    luma_api_key: Annotated[SecretStr | None, Field(validation_alias=AliasChoices("LUMAAI_API_KEY", "luma_api_key"))] = None
-    luma_base_url: Annotated[str, Field(validation_alias=AliasChoices("LUMAAI_BASE_URL", "luma_base_url"))] = DREAM_MACHINE
+    luma_api_key: Annotated[
+        SecretStr | None, Field(validation_alias=AliasChoices("LUMAAI_API_KEY", "luma_api_key"))
+    ] = None
+    luma_base_url: Annotated[str, Field(validation_alias=AliasChoices("LUMAAI_BASE_URL", "luma_base_url"))] = (
+        DREAM_MACHINE
+    )
     agents_api_key: Annotated[
         SecretStr | None, Field(validation_alias=AliasChoices("LUMA_AGENTS_API_KEY", "agents_api_key"))
     ] = None
     agents_base_url: Annotated[str, Field(validation_alias=AliasChoices("LUMA_BASE_URL", "agents_base_url"))] = AGENTS
-    prefect_api_url: Annotated[str | None, Field(validation_alias=AliasChoices("PREFECT_API_URL", "prefect_api_url"))] = None
+    prefect_api_url: Annotated[
+        str | None, Field(validation_alias=AliasChoices("PREFECT_API_URL", "prefect_api_url"))
+    ] = None
 
     data: Path = Path("data")
     """Folder of the ledger (when embedded) and of all media."""
@@ -57,7 +63,11 @@ class Settings(BaseSettings):
     def ledger_url(self) -> str:
         """The ledger's URL with its async driver."""
         url = self.database_url or f"sqlite:///{self.data.absolute() / 'storyreel.db'}"
-        for plain, driver in (("sqlite", "sqlite+aiosqlite"), ("postgresql", "postgresql+asyncpg"), ("postgres", "postgresql+asyncpg")):
+        for plain, driver in (
+            ("sqlite", "sqlite+aiosqlite"),
+            ("postgresql", "postgresql+asyncpg"),
+            ("postgres", "postgresql+asyncpg"),
+        ):
             if url.startswith(plain + "://"):
                 return driver + url.removeprefix(plain)
         return url
