@@ -18,7 +18,7 @@ from uuid import UUID
 from tasks.files import BLOCK, DRAFT, Draft, MediaError, blocks_of, digest_of, explained, in_thread
 from tasks.ledger import StoredFile
 
-__all__ = ["MediaError", "MediaStore", "clip_key", "film_key", "job_prefix", "still_key"]
+__all__ = ["MediaError", "MediaStore", "clip_key", "film_key", "job_prefix", "media_url", "still_key"]
 
 _KEY: Final = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*(?:/[a-z0-9]+(?:[._-][a-z0-9]+)*)*")
 _MAX_KEY: Final = 200  # characters
@@ -45,6 +45,11 @@ def film_key(job_id: UUID, digest: str, name: str = "film.mp4") -> str:
     return f"{job_prefix(job_id)}/films/{digest[:16]}/{name}"
 
 
+def media_url(key: str) -> str:
+    """The address of `key` on our own API."""
+    return f"/api/media/{key}"
+
+
 class MediaStore:
     """Files under one folder, by key."""
 
@@ -56,11 +61,6 @@ class MediaStore:
         if len(key) > _MAX_KEY or not _KEY.fullmatch(key):
             raise MediaError("That is not the name of a media file.")
         return self.root / key
-
-    def url(self, key: str) -> str:
-        """The address of `key` on our own API."""
-        self.path(key)
-        return f"/api/media/{key}"
 
     async def write(self, key: str, chunks: AsyncIterator[bytes]) -> StoredFile:
         """Keep what `chunks` brings under `key`; when it breaks off or can't be written, nothing is left behind."""
