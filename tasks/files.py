@@ -32,16 +32,20 @@ class MediaError(Exception):
         self.retry = retry
 
 
-async def in_thread(work: Callable[[], T], executor: Executor | None = None) -> T:
+async def in_thread(
+    work: Callable[[], T], executor: Executor | None = None, *, stop: Callable[[], None] = lambda: None
+) -> T:
     """Run blocking `work` in a thread with the caller's context; a cancellation is passed on once the work has ended.
 
-    A thread can't be stopped: returning before it ends would leave it writing to files that the caller cleans up.
+    A thread can't be ended from outside: not waiting for it would leave it writing to files that the caller cleans up.
+    `stop` asks long work to give up when the caller is cancelled.
     """
     context = contextvars.copy_context()
     future = asyncio.get_running_loop().run_in_executor(executor, context.run, work)
     try:
         return await asyncio.shield(future)
     except asyncio.CancelledError:
+        stop()
         future.cancel()  # does it only when the work has not begun
         while not future.done():
             with suppress(asyncio.CancelledError):
