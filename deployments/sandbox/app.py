@@ -1,0 +1,105 @@
+"""The sandbox as an ASGI app and as a server.
+
+`create_sandbox` serves in process through `httpx.ASGITransport`, and `serve` or `run` over a socket. Dream Machine is
+under `/dream-machine/v1`, Agents under `/v1`, the admin API under `/_sandbox`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Mount, Route
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from deployments.sandbox import admin, agents, dream_machine
+from deployments.sandbox.account import Refused
+from deployments.sandbox.assets import download
+from deployments.sandbox.clock import Clock
+from deployments.sandbox.config import SandboxConfig
+from deployments.sandbox.index import page
+from deployments.sandbox.sandbox import Sandbox
+from deployments.sandbox.wire import TRANSPORT, Breaking, base_url, problem
+
+
+def create_sandbox(
+    config: SandboxConfig | None = None,
+    clock: Clock | None = None,
+    *,
+    callback_transport: httpx.AsyncBaseTransport | None = None,
+) -> Starlette:
+    """A sandbox of its own, with its state on `app.state.sandbox`; `callback_transport` takes its callbacks in process.
+
+    Close `app.state.sandbox` with `aclose()` where no server runs the app's lifespan and callbacks are used.
+    """
+    sandbox = Sandbox(config or SandboxConfig(), clock, callback_transport)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        await sandbox.aclose()
+
+    app = Starlette(
+        routes=[
+            Route("/", index),
+            Mount(dream_machine.PREFIX, routes=dream_machine.ROUTES),
+            Mount(agents.PREFIX, routes=agents.ROUTES),
+            Mount("/_sandbox", routes=admin.ROUTES),
+            Route("/assets/{id}/{name}", download),
+        ],
+        middleware=[Middleware(Breaking), Middleware(agents.VersionHeaders)],
+        exception_handlers={Refused: _refused, HTTPException: _http_error},
+        lifespan=lifespan,
+    )
+    app.state.sandbox = sandbox
+    return app
+
+
+async def index(request: Request) -> Response:
+    """GET /: what this is and how to use it."""
+    return HTMLResponse(page(base_url(request)))
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused)
+    return problem(error.status, error.detail, error.headers)
+
+
+async def _http_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return problem(error.status_code, error.detail, error.headers)
+
+
+class BreakableProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP protocol, with its socket in the scope so that an answer can truly be lost."""
+
+    def on_message_begin(self) -> None:
+        """Begin a request's scope."""
+        super().on_message_begin()
+        self.scope[TRANSPORT] = self.transport  # type: ignore[typeddict-unknown-key]
+
+
+def server(host: str = "127.0.0.1", port: int = 8900, config: SandboxConfig | None = None) -> uvicorn.Server:
+    """A server that is not started yet; port 0 takes a free one."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            create_sandbox(config), host=host, port=port, http=BreakableProtocol,
+            log_level="warning", access_log=False, timeout_graceful_shutdown=2,
+        )
+    )  # fmt: skip
+
+
+async def serve(host: str = "127.0.0.1", port: int = 8900, config: SandboxConfig | None = None) -> None:
+    """Serve until SIGINT or SIGTERM."""
+    await server(host, port, config).serve()
+
+
+def run(host: str = "127.0.0.1", port: int = 8900, config: SandboxConfig | None = None) -> None:
+    """Serve until SIGINT or SIGTERM, in an event loop of its own."""
+    asyncio.run(serve(host, port, config))
