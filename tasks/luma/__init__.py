@@ -19,30 +19,47 @@ from tasks.luma.errors import (
     Undecidable,
     Unreachable,
 )
+from tasks.luma.gate import Gate, GateStats, LocalPermits, Permits, Slot
+from tasks.luma.lookup import LookupPatience, look_for
+from tasks.luma.polling import wait_for
+from tasks.luma.prices import PRICES, Prices, PricesInvalid
+from tasks.luma.sizes import SIZES
 from tasks.luma.transport import Patience
 from tasks.luma.wire import Generation, GenerationRequest, GenerationState
 
 __all__ = [
+    "PRICES",
+    "SIZES",
     "AccountError",
     "AssetBroken",
     "AssetExpired",
     "Backoff",
     "DeadlinePassed",
     "DreamMachine",
+    "Gate",
+    "GateStats",
     "Generation",
     "GenerationFailed",
     "GenerationNotFound",
     "GenerationRequest",
     "GenerationState",
+    "LocalPermits",
+    "LookupPatience",
     "LumaClient",
     "LumaError",
     "Patience",
+    "Permits",
+    "Prices",
+    "PricesInvalid",
     "RateLimited",
     "RequestRefused",
+    "Slot",
     "Spent",
     "StrangeAnswer",
     "SubmissionDoubted",
     "Unavailable",
     "Undecidable",
     "Unreachable",
+    "look_for",
+    "wait_for",
 ]

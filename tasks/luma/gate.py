@@ -1,0 +1,216 @@
+"""The gate before one account's limits: who may create a generation, and when. One per account and process.
+
+All waiting for slots happens here, so that Luma hardly ever refuses; a freed slot is handed on at once.
+"""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Hashable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from tasks.luma.turns import Turns
+from tasks.luma.window import Place, SlidingWindow
+
+UNTOLD_HOLD: Final = 5.0  # seconds to wait after a 429 that doesn't say how long
+LONGEST_HOLD: Final = 120.0  # seconds; a longer Retry-After is cut to this
+
+
+class Permits(Protocol):
+    """How many generations may run at once: the account's limit, or this process's share of it."""
+
+    limit: int
+    held: int
+
+    def take(self) -> bool:
+        """Take one if one is free."""
+
+    def force(self) -> None:
+        """Take one in any case: its generation runs at Luma already."""
+
+    def give_back(self) -> None:
+        """One generation ended."""
+
+
+@dataclass(slots=True)
+class LocalPermits:
+    """All of the account's limit, in this process alone."""
+
+    limit: int
+    held: int = 0
+
+    def take(self) -> bool:
+        """See `Permits.take`."""
+        free = self.held < self.limit
+        self.held += free
+        return free
+
+    def force(self) -> None:
+        """See `Permits.force`."""
+        self.held += 1
+
+    def give_back(self) -> None:
+        """See `Permits.give_back`."""
+        self.held -= 1
+
+
+@dataclass(frozen=True, slots=True)
+class GateStats:
+    """The gate at one moment."""
+
+    limit: int
+    held: int
+    """Slots in use; above the limit when more was found running at Luma."""
+    waiting: int
+    jobs_waiting: int
+    creates_last_minute: int
+    reason: str | None
+    """Why nobody passes just now, if so."""
+    seconds_left: float | None
+    """Until the hold ends by itself; None: no hold, or until `let_go`."""
+
+
+@dataclass(eq=False, slots=True)
+class _Waiter:
+    job: Hashable
+    granted: asyncio.Future[Place]
+    has_permit: bool
+
+
+class Slot:
+    """The right to have one generation at Luma."""
+
+    def __init__(self, gate: "Gate", job: Hashable, place: Place | None) -> None:
+        self._gate, self._job, self._place = gate, job, place
+
+    def answered(self) -> None:
+        """Say that the create's answer, whatever it was, has arrived: makes the minute's count exact."""
+        if self._place is not None:
+            self._gate._answered(self._place)
+
+    async def refused(self, retry_after: float | None = None) -> None:
+        """Luma said 429: hold the gate as long as it asks; return when this one, before all others, may create."""
+        seconds = UNTOLD_HOLD if retry_after is None else min(retry_after, LONGEST_HOLD)
+        self.answered()
+        self._gate.hold(seconds, "Luma asks to wait: its limit for this account is reached.")
+        self._place = await self._gate._turn(self._job, has_permit=True)
+
+
+class Gate:
+    """Hands out slots: at most `concurrency` at once and `creates_per_minute` (0: any number), fairly between jobs.
+
+    Belongs to one event loop; its clock is the loop's.
+    """
+
+    def __init__(self, concurrency: int, creates_per_minute: int, *, permits: Permits | None = None) -> None:
+        """`permits`: takes the place of a count of `concurrency` kept here; call `wake` when it has more of them."""
+        self._permits = permits or LocalPermits(concurrency)
+        self._window = SlidingWindow(creates_per_minute)
+        self._turns: Turns[_Waiter] = Turns()
+        self._held_until, self._reason = -math.inf, ""
+        self._timer: asyncio.TimerHandle | None = None
+
+    @asynccontextmanager
+    async def slot(self, job: Hashable, *, creates: bool = True) -> AsyncIterator[Slot]:
+        """Wait for a slot and keep it until the block ends: that is, while the generation runs at Luma.
+
+        `creates=False`: the generation runs already and so occupies a slot there; it takes one here without waiting,
+        even above the limit. Cancelling a waiter costs nobody a turn.
+        """
+        place = None
+        if creates:
+            place = await self._turn(job, has_permit=False)
+        else:
+            self._permits.force()
+        try:
+            yield Slot(self, job, place)
+        finally:
+            self._permits.give_back()
+            self.wake()
+
+    def hold(self, seconds: float | None, reason: str) -> None:
+        """Let nobody create for so many seconds, or until `let_go` (None). The hold that lasts longer wins."""
+        until = math.inf if seconds is None else self._now() + seconds
+        if until >= self._held_until:
+            self._held_until, self._reason = until, reason
+        self.wake()
+
+    def let_go(self) -> None:
+        """End every hold."""
+        self._held_until, self._reason = -math.inf, ""
+        self.wake()
+
+    def place(self, job: Hashable) -> int | None:
+        """The job's place among those who wait: 1 is next; None: it doesn't wait."""
+        return self._turns.places().get(job)
+
+    def places(self) -> dict[Hashable, int]:
+        """Every waiting job's place."""
+        return self._turns.places()
+
+    def stats(self) -> GateStats:
+        """The gate now."""
+        now = self._now()
+        left = self._held_until - now
+        return GateStats(
+            limit=self._permits.limit,
+            held=self._permits.held,
+            waiting=len(self._turns),
+            jobs_waiting=len(self._turns.places()),
+            creates_last_minute=self._window.used(now),
+            reason=self._reason if left > 0 else None,
+            seconds_left=left if 0 < left < math.inf else None,
+        )
+
+    def wake(self) -> None:
+        """Let all pass who may, and see to being called again when time alone lets the next one pass."""
+        now = self._now()
+        opens = self._opens(now)
+        while self._turns and opens <= now:
+            waiter = self._turns.first()
+            if waiter.granted.done():  # cancelled, but not yet gone
+                self._turns.leave(waiter.job, waiter)
+                continue
+            if not waiter.has_permit and not self._permits.take():
+                break
+            self._turns.pop()
+            waiter.granted.set_result(self._window.take(now))
+            opens = self._opens(now)
+        self._call_again(opens if self._turns and now < opens < math.inf else None)
+
+    def _opens(self, now: float) -> float:
+        return max(self._window.free_at(now), self._held_until)
+
+    def _call_again(self, at: float | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if at is None else asyncio.get_running_loop().call_at(at, self.wake)
+
+    async def _turn(self, job: Hashable, *, has_permit: bool) -> Place:
+        waiter = _Waiter(job, asyncio.get_running_loop().create_future(), has_permit)
+        (self._turns.rejoin if has_permit else self._turns.join)(job, waiter)
+        self.wake()
+        try:
+            return await waiter.granted
+        except asyncio.CancelledError:
+            self._withdraw(waiter)
+            raise
+
+    def _withdraw(self, waiter: _Waiter) -> None:
+        """A cancelled waiter leaves; what it was granted in the same moment goes on to the next."""
+        if waiter.granted.done() and not waiter.granted.cancelled():
+            self._window.give_back(waiter.granted.result())
+            if not waiter.has_permit:
+                self._permits.give_back()
+        else:
+            self._turns.leave(waiter.job, waiter)
+        self.wake()
+
+    def _answered(self, place: Place) -> None:
+        self._window.answered(place, self._now())
+        self.wake()
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
