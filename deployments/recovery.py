@@ -1,0 +1,160 @@
+"""Whose run it is, and giving back the runs of a worker that died."""
+
+import hashlib
+import logging
+import os
+import re
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final, Self
+from uuid import UUID
+
+import psutil
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    WorkPoolFilter,
+    WorkPoolFilterName,
+)
+from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.exceptions import ObjectNotFound
+from prefect.states import AwaitingRetry, Cancelled
+
+PENDING_SECONDS: Final = 120.0
+"""A claimed run that has not begun after this long was left behind, wherever its worker is."""
+HELD: Final = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
+_PAGE = 200
+_CLOCK_SLACK = 2.0  # seconds; a process's start is computed from the boot time, which clock changes move
+_MARK = re.compile(r"(?P<name>.+) at (?P<host>\S+) \((?P<space>\w+)/(?P<pid>\d+)/(?P<started>[\d.]+)\)")
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A worker process, written as the message of the states in which it holds a run.
+
+    The mark travels in the state itself, so taking a run and saying whose it is are one step.
+    """
+
+    name: str
+    host: str
+    space: str
+    """Where `pid` means something: one boot of one machine, one container."""
+    pid: int
+    started: float
+    """Start of the process, seconds since the epoch: tells it from a later one with the same `pid`."""
+
+    @classmethod
+    def here(cls, name: str) -> Self:
+        """This process, as the worker called `name`."""
+        process = psutil.Process()
+        return cls(name, socket.gethostname(), _process_space(), process.pid, round(process.create_time(), 2))
+
+    @classmethod
+    def of(cls, state: State | None) -> Self | None:
+        """Who wrote `state`; None when it carries no mark."""
+        found = _MARK.fullmatch(state.message or "") if state else None
+        if not found:
+            return None
+        return cls(found["name"], found["host"], found["space"], int(found["pid"]), float(found["started"]))
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.host} ({self.space}/{self.pid}/{self.started})"
+
+    def alive(self) -> bool:
+        """Whether the process still runs; only its own process space can tell."""
+        try:
+            process = psutil.Process(self.pid)
+            return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - self.started) < _CLOCK_SLACK
+        except psutil.NoSuchProcess:
+            return False
+
+
+def _process_space() -> str:
+    """Name the set of processes that this one can see, twelve hex digits."""
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    pids = Path("/proc/self/ns/pid")
+    parts = [socket.gethostname(), boot.read_text() if boot.exists() else ""]
+    parts.append(os.readlink(pids) if pids.is_symlink() else "")  # noqa: PTH115 -- not a path: "pid:[4026531836]"
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+
+
+def is_gone(owner: Owner | None, state: State, me: Owner, now: datetime, *, owner_alive: bool) -> bool:
+    """Decide whether a run held in `state` by `owner` was left behind, as seen by the worker `me`.
+
+    Where process ids can be compared the answer is exact. Elsewhere a namesake on the same host is this worker's
+    former self (a restarted container, a rebooted machine); of all others only Prefect's heartbeats can tell.
+    """
+    if owner is None or owner == me:
+        return False
+    if owner.space == me.space:
+        return not owner_alive
+    if (owner.name, owner.host) == (me.name, me.host):
+        return True
+    waiting = now - state.timestamp if state.type is StateType.PENDING else timedelta()
+    return waiting > timedelta(seconds=PENDING_SECONDS)
+
+
+async def give_back(client: PrefectClient, flow_run_id: UUID, why: str, *, held: UUID | None = None) -> bool:
+    """Let any worker take the run up again, or end it when it was being cancelled; whether anything was done.
+
+    A run that has ended stays as it is, and so does one that is no longer in the state `held`: Prefect itself would
+    let a finished run be scheduled again.
+    """
+    try:
+        state = (await client.read_flow_run(flow_run_id)).state
+    except ObjectNotFound:
+        return False
+    if state is None or state.is_final() or (held and state.id != held):
+        return False
+    if state.type is StateType.CANCELLING:
+        await client.set_flow_run_state(flow_run_id, Cancelled(message=why), force=True)
+    else:
+        await client.set_flow_run_state(flow_run_id, AwaitingRetry(message=why))
+    return True
+
+
+async def sweep(client: PrefectClient, pool: str, me: Owner) -> list[UUID]:
+    """Give back every run in `pool` whose worker is gone; their ids."""
+    why = "The worker that held this run is gone."
+    swept = []
+    async for flow_run in _held(client, pool):
+        if await _left_behind(client, flow_run, me) and await give_back(
+            client, flow_run.id, why, held=flow_run.state_id
+        ):
+            logger.warning("Gave back run %s: %s", flow_run.name, why)
+            swept.append(flow_run.id)
+    return swept
+
+
+async def _left_behind(client: PrefectClient, flow_run: FlowRun, me: Owner) -> bool:
+    state = flow_run.state
+    if state is None:
+        return False
+    owner = Owner.of(state)
+    if owner is None and state.type is StateType.CANCELLING:  # whoever cancelled it wrote over the mark
+        history = await client.read_flow_run_states(flow_run.id)
+        owner = next((mark for past in reversed(history) if (mark := Owner.of(past))), None)
+    return is_gone(owner, state, me, datetime.now(UTC), owner_alive=owner is not None and owner.alive())
+
+
+async def _held(client: PrefectClient, pool: str) -> AsyncIterator[FlowRun]:
+    """List the runs of `pool` that somebody holds, or held."""
+    page: list[FlowRun] = []
+    offset = 0
+    while offset == 0 or len(page) == _PAGE:
+        page = await client.read_flow_runs(
+            flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=HELD))),
+            work_pool_filter=WorkPoolFilter(name=WorkPoolFilterName(any_=[pool])),
+            limit=_PAGE,
+            offset=offset,
+        )
+        offset += _PAGE
+        for flow_run in page:
+            yield flow_run

@@ -1,0 +1,344 @@
+"""A Prefect worker that runs flows in its own event loop: half a second to a run's first line, a megabyte each."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
+from typing import Any, Final, Self
+from uuid import UUID
+
+import anyio.abc
+import httpx
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.context import AsyncClientContext
+from prefect.events import Event
+from prefect.exceptions import Abort, ObjectNotFound, Pause
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_CLIENT_MAX_RETRIES,
+    PREFECT_WORKER_QUERY_SECONDS,
+    temporary_settings,
+)
+from prefect.states import Pending, Running
+from prefect.utilities.callables import get_call_parameters, parameters_to_args_kwargs
+from prefect.utilities.engine import propose_state
+from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
+
+from deployments import push
+from deployments.apart import run_apart
+from deployments.engine import Ending, InlineEngine, Verdict, judge
+from deployments.loading import Flows
+from deployments.recovery import Owner, give_back, sweep
+from deployments.watch import states_elsewhere
+from tasks.settings import Settings
+
+POOL: Final = "storyreel"
+LIMIT: Final = 200
+"""Runs at a time when nothing else is said: a run waits for Luma nearly all of its life."""
+BEAT_SECONDS: Final = 30.0
+WATCH_SECONDS: Final = 10.0
+SWEEP_SECONDS: Final = 60.0
+PATIENCE_SECONDS: Final = 8.0
+"""For the running flows to end after SIGTERM."""
+WORK_SECONDS: Final = 30.0
+"""For one try at anything that is repeated; Prefect's client alone would go on for minutes."""
+RETRY_SECONDS: Final = 2.0
+SETTINGS: Final = {PREFECT_WORKER_QUERY_SECONDS: 5.0, PREFECT_CLIENT_MAX_RETRIES: 8}
+"""Prefect's settings for the worker and its flows where the environment says nothing; eight tries are 510 s."""
+
+logger = logging.getLogger(__name__)
+
+Around = Callable[[], AbstractAsyncContextManager[None]]
+
+
+def composition_root() -> AbstractAsyncContextManager[None]:
+    """Open what flows need (ledger, media, Luma) for the life of a worker; imported late, for Prefect's commands."""
+    return nullcontext()
+
+
+class InlineWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult]):
+    """Takes runs from a work pool and runs their flows, which must be async, in its own event loop.
+
+    It hears of runs by event and polls beside that, gives its runs back when it stops, and takes up those of a
+    worker that died here.
+    """
+
+    type = "storyreel"
+    _description = "Runs async flows in the worker's own event loop."
+
+    def __init__(
+        self,
+        work_pool_name: str = POOL,
+        *,
+        limit: int | None = None,
+        around: Around | None = None,
+        ready: Callable[[], None] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Take what every Prefect worker takes, and `around`, entered before the first run and left after the last.
+
+        `ready` is called once, when runs would start.
+        """
+        super().__init__(work_pool_name, limit=limit or LIMIT, **kwargs)
+        self._around = around or composition_root
+        self._ready = ready or (lambda: None)
+        self._synced = asyncio.Event()
+        self._resources = AsyncExitStack()
+        self._flows = Flows()
+        self._runs: dict[UUID, InlineEngine] = {}
+        self._doubted: set[UUID] = set()
+        self._due = asyncio.Event()
+        self._doubt = asyncio.Event()
+        self._leaving = False
+
+    async def __aenter__(self) -> Self:
+        """Open the resources and register with Prefect."""
+        self._me = Owner.here(self.name)
+        async with AsyncExitStack() as stack:
+            stack.enter_context(temporary_settings(set_defaults=SETTINGS))
+            await stack.enter_async_context(self._around())
+            await stack.enter_async_context(AsyncClientContext())
+            stack.push_async_exit(super().__aexit__)
+            await super().__aenter__()
+            self._resources = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *exc_info: Any) -> None:
+        """Wait for the runs to end, then close the resources."""
+        await self._resources.__aexit__(*exc_info)
+
+    async def start(
+        self, run_once: bool = False, with_healthcheck: bool = False, printer: Callable[..., None] = print
+    ) -> None:
+        """Work until SIGTERM or SIGINT, then give back what runs; a second signal ends the process at once.
+
+        Prefect's command serves the health check itself, so `with_healthcheck` has nothing to add.
+        """
+
+        async def serve(stop: asyncio.Event) -> None:
+            await self._serve(stop, run_once=run_once, printer=printer)
+
+        await run_apart(serve, patience=PATIENCE_SECONDS)
+
+    async def _serve(self, stop: asyncio.Event, *, run_once: bool, printer: Callable[..., None]) -> None:
+        if not await _answers(stop, printer):
+            return
+        async with self:
+            if run_once:
+                await self.get_and_submit_flow_runs()
+                return
+            async with asyncio.TaskGroup() as group:
+                loops = [group.create_task(loop) for loop in self._loops()]
+                printer(f"Worker {self.name!r} started!")
+                await stop.wait()
+                for loop in loops:
+                    loop.cancel()
+            self._leaving = True
+            for engine in self._runs.values():
+                engine.end(Ending.RETURNED)
+        printer(f"Worker {self.name!r} stopped!")
+
+    def _loops(self) -> list[Any]:
+        every = float(PREFECT_WORKER_QUERY_SECONDS.value())
+        return [
+            _repeat(self._sync, self.heartbeat_interval_seconds),
+            _repeat(self.get_and_submit_flow_runs, every, self._due),
+            _repeat(self._watch, WATCH_SECONDS, self._doubt),
+            _repeat(self._sweep, SWEEP_SECONDS),
+            _repeat(self._beat, BEAT_SECONDS),
+            self._listen(),
+        ]
+
+    # What the worker does again and again
+
+    async def _sync(self) -> None:
+        """Tell Prefect that the worker is there; tell its starter when it is, for the first time."""
+        await self._sync_and_initialize()
+        if self._has_successfully_synced and not self._synced.is_set():
+            await self._flows.warm(self.client, self._work_pool_name)
+            self._synced.set()
+            self._ready()
+
+    async def _sweep(self) -> None:
+        await sweep(self.client, self._work_pool_name, self._me)
+
+    async def _beat(self) -> None:
+        """One event for each run, not all at the same moment."""
+        for engine in list(self._runs.values()):
+            engine.beat()
+            await asyncio.sleep(0)
+
+    async def _listen(self) -> None:
+        """Hear of runs the moment they are due, and of what others do to the ones that run here."""
+        await self._synced.wait()
+        await push.listen(push.of_pool(self.work_pool.id), self._reconnected, self._heard)
+
+    def _reconnected(self) -> None:
+        self._doubted.update(self._runs)
+        self._doubt.set()
+        self._due.set()
+
+    def _heard(self, event: Event) -> None:
+        if event.event in push.DUE:
+            self._due.set()
+        engine = self._runs.get(flow_run_id := push.flow_run_id(event))
+        if engine and not engine.proposing and event.id not in engine.known:
+            self._doubted.add(flow_run_id)
+            self._doubt.set()
+
+    async def _watch(self) -> None:
+        """Compare the runs here with what Prefect says of them, and follow it."""
+        doubted, self._doubted = self._doubted & self._runs.keys(), set()
+        states = await states_elsewhere(self.client, set(self._runs), doubted)
+        for flow_run_id, state in states.items():
+            engine = self._runs.get(flow_run_id)
+            if engine and not engine.proposing and engine.ending is None:
+                await self._follow(engine, state)
+
+    async def _follow(self, engine: InlineEngine, state: State | None) -> None:
+        verdict = judge(state, engine.known, self._me) if state else Verdict.LEAVE
+        if verdict is Verdict.CANCEL:
+            engine.end(Ending.CANCELLED)
+        elif verdict is Verdict.LEAVE or (verdict is Verdict.RECLAIM and not await self._reclaim(engine)):
+            engine.end(Ending.TAKEN)
+
+    async def _reclaim(self, engine: InlineEngine) -> bool:
+        """Go on with a run that Prefect gave up on, unless another worker was quicker."""
+        pending = await self._claim(engine.flow_run.id) if engine.flow_run else None
+        if pending is None:
+            return False
+        engine.known.add(pending.id)
+        if engine.is_running():
+            await engine.set_state(Running())
+        return True
+
+    # One run
+
+    async def _submit_run(self, flow_run: FlowRun) -> None:
+        """Run one scheduled run to its end."""
+        try:
+            if pending := await self._claim(flow_run.id):
+                await self._execute(flow_run, pending)
+        except Exception:  # noqa: BLE001 -- nothing that goes wrong with one run reaches the others
+            self.get_flow_run_logger(flow_run).exception("The worker could not run this")
+        finally:
+            self._runs.pop(flow_run.id, None)
+            self._submitting_flow_run_ids.discard(flow_run.id)
+            self._release_limit_slot(flow_run.id)
+            self._due.set()  # there is room for one more
+
+    async def _claim(self, flow_run_id: UUID) -> State | None:
+        """Make a run this worker's; None when it is someone else's, or not to be run now."""
+        try:
+            state = await propose_state(self.client, Pending(message=str(self._me)), flow_run_id=flow_run_id)
+        except (Abort, Pause):
+            return None
+        return state if state.is_pending() else None
+
+    async def _execute(self, flow_run: FlowRun, pending: State) -> None:
+        flow_run.state = pending
+        try:
+            engine = await self._engine(flow_run, pending)
+        except ObjectNotFound:
+            await self._mark_flow_run_as_cancelled(flow_run, {"message": "Its deployment no longer exists."})
+        except Exception as exc:  # noqa: BLE001 -- importing a flow may raise anything, and so may its signature
+            await self._propose_crashed_state(flow_run, f"The flow could not start: {type(exc).__name__}: {exc}")
+        else:
+            self._runs[flow_run.id] = engine
+            task = engine.begin()
+            if self._leaving:
+                engine.end(Ending.RETURNED)
+            await asyncio.wait({task})
+            await self._settle(flow_run, engine, None if task.cancelled() else task.exception())
+
+    async def _engine(self, flow_run: FlowRun, pending: State) -> InlineEngine:
+        if flow_run.deployment_id is None:
+            raise ValueError("it has no deployment")
+        flow = await self._flows.of(self.client, flow_run.deployment_id)
+        parameters = get_call_parameters(flow.fn, *parameters_to_args_kwargs(flow.fn, flow_run.parameters))
+        return InlineEngine(
+            flow=flow, flow_run=flow_run, parameters=parameters, owner=str(self._me), known={pending.id}
+        )
+
+    async def _settle(self, flow_run: FlowRun, engine: InlineEngine, error: BaseException | None) -> None:
+        """Leave the run in the right state when its engine could not."""
+        if engine.ending is Ending.TAKEN or engine.state.is_final() or engine.state.is_paused():
+            return
+        if engine.ending is Ending.CANCELLED:
+            await self._mark_flow_run_as_cancelled(flow_run, {"message": "Cancelled before it began."})
+        elif engine.ending is Ending.RETURNED or isinstance(error, Abort | httpx.TransportError):
+            await give_back(self.client, flow_run.id, f"Given back by {self.name}: {error or 'it stops'}")
+        else:
+            await self._propose_crashed_state(flow_run, f"The engine failed: {error!r}")
+
+    async def run(
+        self,
+        flow_run: FlowRun,
+        configuration: BaseJobConfiguration,
+        task_status: anyio.abc.TaskStatus[int] | None = None,
+    ) -> BaseWorkerResult:
+        """Refuse what Prefect calls ad-hoc submission: this worker runs deployments only."""
+        raise NotImplementedError("This worker runs deployments only.")
+
+
+async def _answers(stop: asyncio.Event, printer: Callable[..., None]) -> bool:
+    """Wait until Prefect answers; False when asked to stop before."""
+    health = f"{PREFECT_API_URL.value()}/health"
+    told = False
+    async with httpx.AsyncClient(timeout=5) as client:
+        while PREFECT_API_URL.value() and not stop.is_set():
+            try:
+                await client.get(health)
+                break
+            except httpx.TransportError:
+                if not told:
+                    printer(f"Waiting for Prefect at {PREFECT_API_URL.value()}")
+                told = True
+                await _pause(0.5, stop)
+    return not stop.is_set()
+
+
+async def _pause(seconds: float, until: asyncio.Event) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await until.wait()
+    except TimeoutError:
+        pass
+
+
+async def _repeat(work: Callable[[], Awaitable[object]], seconds: float, soon: asyncio.Event | None = None) -> None:
+    """Do `work` for ever, every so many seconds and whenever `soon` is set, never twice at a time.
+
+    What fails is told once and tried again soon: Prefect may be away for a while.
+    """
+    soon = soon or asyncio.Event()
+    failing = False
+    while True:
+        soon.clear()
+        try:
+            async with asyncio.timeout(WORK_SECONDS):
+                await work()
+            failing = False
+        except Exception as exc:  # noqa: BLE001 -- a worker outlives whatever Prefect does
+            logger.log(logging.DEBUG if failing else logging.WARNING, "%s failed: %r", work.__name__, exc)
+            failing = True
+        await _pause(min(seconds, RETRY_SECONDS) if failing else seconds, soon)
+
+
+async def run_worker(
+    settings: Settings,
+    *,
+    name: str | None = None,
+    limit: int | None = None,
+    ready: Callable[[], None] | None = None,
+    around: Around | None = None,
+) -> int:
+    """Work for the pool until SIGTERM or SIGINT; the exit status of the process.
+
+    `ready` is called once, when runs would start; `around` is entered before the first run and left after the last,
+    in the loop where flows run.
+    """
+    updates = {PREFECT_API_URL: settings.prefect_api_url} if settings.prefect_api_url else {}
+    with temporary_settings(updates=updates):
+        await InlineWorker(name=name, limit=limit, ready=ready, around=around).start()
+    return 0
