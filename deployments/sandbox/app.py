@@ -7,6 +7,7 @@ under `/dream-machine/v1`, Agents under `/v1`, the admin API under `/_sandbox`.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import cast
 
 import httpx
 import uvicorn
@@ -42,6 +43,7 @@ def create_sandbox(
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        sandbox.draws_ahead = True
         yield
         await sandbox.aclose()
 
@@ -67,13 +69,13 @@ async def index(request: Request) -> Response:
 
 
 async def _refused(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Refused)
-    return problem(error.status, error.detail, error.headers)
+    refused = cast(Refused, error)
+    return problem(refused.status, refused.detail, refused.headers)
 
 
 async def _http_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return problem(error.status_code, error.detail, error.headers)
+    known = cast(HTTPException, error)
+    return problem(known.status_code, known.detail, known.headers)
 
 
 class BreakableProtocol(HttpToolsProtocol):

@@ -22,7 +22,8 @@ def signature(sandbox: Sandbox, generation_id: str, name: str, expires: str) -> 
 def asset_url(sandbox: Sandbox, generation: Generation, name: str, expires: float, base: str) -> str:
     """The signed URL of one asset, valid until `expires` (seconds since the epoch)."""
     until = f"{expires:.6f}"
-    return f"{base}/assets/{generation.id}/{name}?expires={until}&signature={signature(sandbox, generation.id, name, until)}"
+    signed = signature(sandbox, generation.id, name, until)
+    return f"{base}/assets/{generation.id}/{name}?expires={until}&signature={signed}"
 
 
 def denial(sandbox: Sandbox, request: Request) -> str | None:

@@ -11,6 +11,7 @@ from typing import Final
 import av
 from av.filter import Graph
 from av.filter.context import FilterContext
+from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 from PIL import Image
 
@@ -22,8 +23,9 @@ FPS: Final = 24
 MESH: Final = 20
 """Points of the colour mesh along the longer side."""
 SCALER: Final = "bicubic+accurate_rnd+bitexact+full_chroma_inp"
+TV: Final = "out_color_matrix=bt709:out_range=tv"
 ENCODER: Final = {
-    "preset": "ultrafast", "tune": "zerolatency", "crf": "23", "threads": "1", "g": "48", "sc_threshold": "0",
+    "preset": "ultrafast", "tune": "zerolatency", "crf": "26", "threads": "1", "g": "48", "sc_threshold": "0",
     "flags": "+bitexact",
 }  # fmt: skip
 
@@ -60,57 +62,65 @@ class _Composer:
     """A filter graph that scales the mesh up and lays disc and words over it, all outside Python."""
 
     def __init__(self, picture: Picture, shape: Shape, mesh: tuple[int, int], words: Image.Image) -> None:
-        diameter = round(min(shape.width, shape.height) * picture.disc_size / 2) * 2
-        x, y = (
-            round(share * side - diameter / 2)
-            for share, side in zip(picture.disc_place, (shape.width, shape.height), strict=True)
-        )
-        drift, turn = round(shape.width * 0.03), f"2*PI*n/{shape.seconds * FPS}"
-        box = words.getbbox() or (0, 0, 2, 2)
-        left, top = box[0] // 2 * 2, box[1] // 2 * 2
-        right, bottom = min(words.width, (box[2] + 1) // 2 * 2), min(words.height, (box[3] + 1) // 2 * 2)
-        graph = self._graph = Graph()
+        self._graph = graph = Graph()
         self._mesh = _source(graph, *mesh, "rgb24")
-        stills = (disc(picture, diameter), words.crop((left, top, right, bottom)))
-        sources = [_source(graph, still.width, still.height, "rgba") for still in stills]
-        scaled = graph.add("scale", f"{shape.width}:{shape.height}:flags={SCALER}:out_color_matrix=bt709:out_range=tv")
-        ground = graph.add("format", "yuv420p")
-        with_disc = graph.add(
-            "overlay", f"x='{x}+{drift}*sin({turn})':y='{y}+{drift // 2}*cos({turn})':eof_action=repeat"
-        )
-        with_words = graph.add("overlay", f"x={left}:y={top}:eof_action=repeat")
-        self._sink = graph.add("buffersink")
-        self._mesh.link_to(scaled)
-        scaled.link_to(ground)
-        ground.link_to(with_disc, 0, 0)
-        for source, onto in zip(sources, (with_disc, with_words), strict=True):
-            form = graph.add("scale", "flags=accurate_rnd+bitexact:out_color_matrix=bt709:out_range=tv")
-            alpha = graph.add("format", "yuva420p")
-            source.link_to(form)
-            form.link_to(alpha)
-            alpha.link_to(onto, 0, 1)
-        with_disc.link_to(with_words, 0, 0)
-        with_words.link_to(self._sink)
+        ground = graph.add("scale", f"{shape.width}:{shape.height}:flags={SCALER}:{TV}")
+        form = graph.add("format", "yuv420p")
+        with_disc = graph.add("overlay", f"{_orbit(picture, shape)}:eof_action=repeat")
+        box = _even_box(words)
+        with_words = graph.add("overlay", f"x={box[0]}:y={box[1]}:eof_action=repeat")
+        sink = graph.add("buffersink")
+        graph.link_nodes(self._mesh, ground, form, with_disc, with_words, sink)
+        stills = (disc(picture, _diameter(picture, shape)), words.crop(box))
+        sources = [_laid_over(graph, still, onto) for still, onto in zip(stills, (with_disc, with_words), strict=True)]
         graph.configure()
         for source, still in zip(sources, stills, strict=True):
             # from_image would drop the alpha channel.
-            frame = VideoFrame.from_bytes(still.tobytes(), still.width, still.height, format="rgba")
-            frame.pts, frame.time_base = 0, Fraction(1, FPS)
-            source.push(frame)
+            source.push(_timed(VideoFrame.from_bytes(still.tobytes(), still.width, still.height, format="rgba"), 0))
             source.push(None)
 
     def compose(self, mesh: Image.Image, number: int) -> VideoFrame:
         """One frame of the clip."""
-        frame = VideoFrame.from_image(mesh)
-        frame.pts, frame.time_base = number, Fraction(1, FPS)
-        self._mesh.push(frame)
-        made = self._sink.pull()
-        assert isinstance(made, VideoFrame)
-        return made
+        frame: VideoFrame = VideoFrame.from_image(mesh)  # type: ignore[no-untyped-call]
+        self._mesh.push(_timed(frame, number))
+        return self._graph.vpull()
+
+
+def _diameter(picture: Picture, shape: Shape) -> int:
+    return round(min(shape.width, shape.height) * picture.disc_size / 2) * 2
+
+
+def _orbit(picture: Picture, shape: Shape) -> str:
+    """Where the disc is in frame n, in the overlay filter's language: one slow turn per clip."""
+    half, drift = _diameter(picture, shape) / 2, shape.width * 0.03
+    x, y = picture.disc_place[0] * shape.width - half, picture.disc_place[1] * shape.height - half
+    turn = f"2*PI*n/{shape.seconds * FPS}"
+    return f"x='{x:.0f}+{drift:.0f}*sin({turn})':y='{y:.0f}+{drift / 2:.0f}*cos({turn})'"
+
+
+def _even_box(words: Image.Image) -> tuple[int, int, int, int]:
+    """The part of the layer that has words, widened to even pixels: chroma has half the resolution."""
+    left, top, right, bottom = words.getbbox() or (0, 0, 2, 2)
+    return left // 2 * 2, top // 2 * 2, (right + 1) // 2 * 2, (bottom + 1) // 2 * 2
+
+
+def _laid_over(graph: Graph, still: Image.Image, onto: FilterContext) -> FilterContext:
+    """A source for a still picture with alpha, linked as the upper input of an overlay."""
+    source, scale = _source(graph, still.width, still.height, "rgba"), graph.add("scale", f"flags={SCALER}:{TV}")
+    alpha = graph.add("format", "yuva420p")
+    source.link_to(scale)
+    scale.link_to(alpha)
+    alpha.link_to(onto, 0, 1)
+    return source
 
 
 def _source(graph: Graph, width: int, height: int, form: str) -> FilterContext:
-    return graph.add_buffer(width=width, height=height, format=form, time_base=Fraction(1, FPS))
+    return graph.add_buffer(width=width, height=height, format=VideoFormat(form), time_base=Fraction(1, FPS))
+
+
+def _timed(frame: VideoFrame, number: int) -> VideoFrame:
+    frame.pts, frame.time_base = number, Fraction(1, FPS)
+    return frame
 
 
 def _encode(path: Path, frames: Iterator[VideoFrame], shape: Shape) -> bytes:
@@ -130,5 +140,6 @@ def _encode(path: Path, frames: Iterator[VideoFrame], shape: Shape) -> bytes:
 
 def _jpeg(frame: VideoFrame) -> bytes:
     out = io.BytesIO()
-    frame.to_image().save(out, "JPEG", quality=88)
+    picture: Image.Image = frame.to_image()  # type: ignore[no-untyped-call]
+    picture.save(out, "JPEG", quality=88)
     return out.getvalue()

@@ -45,7 +45,7 @@ DETAILS: Final = {
     401: "Invalid API key",
     402: "Insufficient credits",
     403: "API client is suspended",
-    404: "Not found",
+    404: "Generation not found",
     429: "Rate limit exceeded",
     500: "Internal server error",
     502: "Upstream service unavailable",
@@ -101,6 +101,13 @@ class Marker:
     argument: Literal["times", "seconds"] | None
     meaning: str
 
+    def asked(self, value: str) -> Fault:
+        """The fault with its argument set; an empty value leaves it as it is."""
+        if not value or self.argument is None:
+            return self.fault
+        number = max(1, int(float(value))) if self.argument == "times" else float(value)
+        return self.fault.model_copy(update={self.argument: number})
+
 
 def _marker(meaning: str, argument: Literal["times", "seconds"] | None = "times", **fault: object) -> Marker:
     return Marker(Fault.model_validate({"times": None, **fault}), argument, meaning)
@@ -115,8 +122,9 @@ MARKERS: Final[dict[str, Marker]] = {
         "the create begins a generation, but its answer is lost", kind="drop", operation="create",
         carried_out=True, times=1,
     ),
-    "drop": _marker("the connection breaks before the create begins anything", kind="drop", operation="create", times=1),
-    "late": _marker("the create answers 5 s late; [late:20] 20 s", "seconds", kind="late", operation="create", seconds=5),
+    "drop": _marker("the connection breaks before anything is begun", kind="drop", operation="create", times=1),
+    "late": _marker("the create answers 5 s late; [late:20] 20 s", "seconds", kind="late", operation="create",
+                    seconds=5),
     "429": _marker(
         "the create is refused once; [429:3] three times", kind="status", operation="create",
         status=429, headers={"Retry-After": "1"}, times=1,
@@ -149,19 +157,8 @@ _BRACKETS: Final = re.compile(r"\[([a-z0-9-]+)(?::(\d{1,6}(?:\.\d{1,3})?))?\]", 
 
 def marked(prompt: str) -> list[Fault]:
     """The faults that a prompt's own markers ask for; words that are no marker are left alone."""
-    found = []
-    for word, value in _BRACKETS.findall(prompt):
-        marker = MARKERS.get(word.lower())
-        if marker and (not value or marker.argument):
-            change = {marker.argument: value} if value and marker.argument else {}
-            found.append(_replaced(marker.fault, change))
-    return found
-
-
-def _replaced(fault: Fault, change: dict[str, str]) -> Fault:
-    if "times" in change:
-        return fault.model_copy(update={"times": max(1, int(float(change["times"])))})
-    return fault.model_copy(update={"seconds": float(change["seconds"])}) if change else fault
+    found = [(MARKERS.get(word.lower()), value) for word, value in _BRACKETS.findall(prompt)]
+    return [marker.asked(value) for marker, value in found if marker and (not value or marker.argument)]
 
 
 @dataclass(slots=True)

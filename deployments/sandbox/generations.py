@@ -1,16 +1,17 @@
 """Generations: their shape, their plan, and their state as a pure function of plan and age."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from math import inf
+from fractions import Fraction
 from random import Random
 from typing import Final
 
 from deployments.sandbox.config import SandboxConfig
 from deployments.sandbox.faults import Fault, FaultKind, Wire
 
-_SHORT_SIDE: Final = {"360p": 360, "540p": 540, "720p": 720, "1080p": 1080, "4k": 2160}
+PIXELS: Final = {"360p": 640 * 360, "540p": 960 * 540, "720p": 1280 * 720, "1080p": 1920 * 1080, "4k": 3840 * 2160}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +24,10 @@ class Shape:
 
     @classmethod
     def of(cls, resolution: str, aspect_ratio: str, duration: str) -> "Shape":
-        """The shape behind the wire's words: the resolution names the shorter side; both sides are even."""
-        across, down = (int(part) for part in aspect_ratio.split(":"))
-        short = _SHORT_SIDE[resolution]
-        long = round(short * max(across, down) / min(across, down) / 2) * 2
-        width, height = (long, short) if across >= down else (short, long)
-        return cls(width, height, int(duration.removesuffix("s")))
+        """The shape behind the wire's words: a resolution names a number of pixels; sides are even, the ratio exact."""
+        ratio = Fraction(*(int(part) for part in aspect_ratio.split(":")))
+        unit = 2 * round(math.sqrt(PIXELS[resolution] / (ratio.numerator * ratio.denominator)) / 2)
+        return cls(ratio.numerator * unit, ratio.denominator * unit, int(duration.removesuffix("s")))
 
 
 class State(StrEnum):
@@ -93,7 +92,7 @@ def altered(plan: Plan, fault: Fault) -> Plan:
             usual = JOB_FAILED if fault.kind is FaultKind.FAIL else MODERATED
             return replace(plan, failure=Failure(fault.reason or usual.reason, fault.code or usual.code))
         case FaultKind.STALL:
-            return replace(plan, seconds=inf)
+            return replace(plan, seconds=math.inf)
         case FaultKind.SLOW:
             return replace(plan, seconds=fault.seconds, queued_seconds=min(plan.queued_seconds, fault.seconds))
         case FaultKind.UNKNOWN_STATE:

@@ -53,6 +53,8 @@ class Sandbox:
         self.clock = clock or Clock()
         self.faults = FaultBook()
         self.clips = ClipStore()
+        self.draws_ahead = False
+        """Whether clips are drawn while their generation runs, as a server does, rather than when they are fetched."""
         self.callbacks = Callbacks(self.clock, callback_transport)
         self._clear()
 
@@ -72,8 +74,9 @@ class Sandbox:
         self._clear()
 
     async def aclose(self) -> None:
-        """Stop callbacks and close their connections."""
+        """Stop callbacks and drawings, and close connections."""
         await self.callbacks.aclose()
+        await self.clips.aclose()
 
     def account_key(self, authorization: str | None, missing: str) -> str:
         """The fingerprint of a bearer key; raises Refused(401) when it is missing or not one of the valid ones."""
@@ -113,6 +116,8 @@ class Sandbox:
         self.accounts[order.wire, order.key].begin(generation.created_at, generation.ends_at)
         self.charges.add(self._charge(generation))
         self.stats.created(order.prompt, generation.created_at)
+        if self.draws_ahead and self.config.clips == "drawn" and not generation.plan.failure:
+            self.clips.begin_ahead(order)
         self.callbacks.start(generation, self.config, self.faults.calling(order.wire, order.prompt), view)
         return generation
 

@@ -8,8 +8,9 @@ import importlib.util
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
@@ -17,6 +18,10 @@ Font = ImageFont.FreeTypeFont
 
 MAX_CHARACTERS: Final = 260
 MAX_LINES: Final = 7
+LEADING: Final = 1.24
+"""Baseline to baseline, in sizes."""
+CLOSING: Final = frozenset("、。，．！？：；）」』】》〉…—")
+"""What may not begin a line."""
 SYSTEM_FOLDERS: Final = ("/usr/share/fonts", "/usr/local/share/fonts", "/System/Library/Fonts", "C:/Windows/Fonts")
 SYSTEM_FONTS: Final = (
     "NotoSansCJK-Regular.ttc", "NotoSansSC-Regular.otf", "wqy-microhei.ttc", "PingFang.ttc", "Hiragino Sans GB.ttc",
@@ -42,9 +47,7 @@ def _installed() -> tuple[Path, ...]:
 @lru_cache(maxsize=64)
 def _font(path: Path | None, size: int) -> Font:
     if path is None:
-        font = ImageFont.load_default(size)
-        assert isinstance(font, Font)
-        return font
+        return cast(Font, ImageFont.load_default(size))  # the bitmap one comes only without FreeType
     font = ImageFont.truetype(path, size)
     if path in _bundled():
         font.set_variation_by_axes([560])
@@ -79,12 +82,16 @@ def shown(prompt: str) -> str:
     return (cut.rsplit(" ", 1)[0] if " " in cut[MAX_CHARACTERS // 2 :] else cut).rstrip(" ,;:—-") + "…"
 
 
+def _ideographic(character: str) -> bool:
+    return unicodedata.east_asian_width(character) in "WF"
+
+
 def pieces(text: str) -> list[str]:
     """The parts between which a line may break: words with their space, and single characters of scripts without."""
     parts: list[str] = []
     for character in text:
-        wide = unicodedata.east_asian_width(character) in "WF"
-        if not parts or wide or parts[-1].endswith(" ") or unicodedata.east_asian_width(parts[-1][-1]) in "WF":
+        ideographic = character not in CLOSING and _ideographic(character)
+        if not parts or ideographic or (parts[-1][-1] == " " != character) or _ideographic(parts[-1][-1]):
             parts.append(character)
         else:
             parts[-1] += character
@@ -102,54 +109,64 @@ class Lines:
     @property
     def leading(self) -> int:
         """Pixels from one baseline to the next."""
-        return round(self.size * 1.28)
+        return round(self.size * LEADING)
 
 
 def fitted(text: str, width: int, height: int) -> Lines:
     """The text in the largest size at which it fits; at the smallest the last line ends in an ellipsis."""
-    path = face(text)
-    largest, smallest = max(14, round(min(width, height) * 0.16)), max(10, round(min(width, height) * 0.055))
-    for size in range(largest, smallest, -max(1, largest // 24)):
+    path, side = face(text), min(width, height * 2)
+    largest, smallest = max(14, round(side * 0.105)), max(10, round(side * 0.05))
+    for size in range(largest, smallest - 1, -max(1, largest // 20)):
         lines = _broken(text, _font(path, size), width)
-        if len(lines) <= MAX_LINES and len(lines) * size * 1.28 <= height:
-            return Lines(path, size, tuple(lines))
+        if len(lines) <= MAX_LINES and len(lines) * size * LEADING <= height:
+            return Lines(path, size, _balanced(text, _font(path, size), width, lines))
     lines = _broken(text, _font(path, smallest), width)
-    room = max(1, min(MAX_LINES, int(height / (smallest * 1.28))))
+    room = max(1, min(MAX_LINES, int(height / (smallest * LEADING))))
     if len(lines) > room:
         lines = [*lines[: room - 1], lines[room - 1].rstrip(" .,…") + "…"]
     return Lines(path, smallest, tuple(lines))
 
 
-def _broken(text: str, font: Font, width: int) -> list[str]:
+def _broken(text: str, font: Font, width: float) -> list[str]:
     lines = [""]
-    for piece in pieces(text):
+    for piece in (part for whole in pieces(text) for part in _narrow(whole, font, width)):
         if lines[-1] and font.getlength((lines[-1] + piece).rstrip()) > width:
             lines.append("")
-        for part in _narrow(piece, font, width):
-            lines = [*lines, part] if lines[-1] and part is not piece else [*lines[:-1], lines[-1] + part]
+        lines[-1] += piece
     return [line.strip() for line in lines if line.strip()]
 
 
-def _narrow(piece: str, font: Font, width: int) -> list[str]:
+def _narrow(piece: str, font: Font, width: float) -> list[str]:
     """A piece that is wider than a whole line, cut into parts that aren't."""
-    if font.getlength(piece) <= width:
+    if (length := font.getlength(piece)) <= width:
         return [piece]
-    per_line = max(1, int(len(piece) * width / font.getlength(piece)))
+    per_line = max(1, int(len(piece) * width / length))
     return [piece[start : start + per_line] for start in range(0, len(piece), per_line)]
 
 
+def _balanced(text: str, font: Font, width: float, lines: list[str]) -> tuple[str, ...]:
+    """As many lines, of lengths as even as may be, so that no word is left alone on the last."""
+    best = lines
+    for share in range(96, 50, -4):
+        tried = _broken(text, font, width * share / 100)
+        if len(tried) > len(lines):
+            break
+        best = tried
+    return tuple(best)
+
+
 def layer(size: tuple[int, int], prompt: str, footer: str) -> Image.Image:
-    """The words of a clip as a transparent RGBA image of the clip's size: the prompt low on the left, a footer below."""
+    """A clip's words as a transparent RGBA image of its size: the prompt low on the left, a footer below."""
     width, height = size
-    margin, small = round(min(width, height) * 0.085), max(10, round(min(width, height) * 0.024))
-    lines = fitted(shown(prompt), width - 2 * margin, round(height * 0.62))
+    margin, small = round(min(size) * 0.085), max(10, round(min(size) * 0.024))
+    lines = fitted(shown(prompt), width - 2 * margin, round(height * 0.52))
     ink = Image.new("L", size, 0)
-    pen = ImageDraw.Draw(ink)
-    below = height - margin
-    pen.text((margin, below), footer, font=_font(_bundled()[0] if _bundled() else None, small), fill=190, anchor="ls")
-    first = below - round(small * 2.4) - lines.leading * (len(lines.lines) - 1)
-    for number, line in enumerate(lines.lines):
-        _draw_line(pen, line, lines, margin, width - margin, first + number * lines.leading)
+    pen, below = ImageDraw.Draw(ink), height - margin
+    pen.text((margin, below), footer, font=_font(next(iter(_bundled()), None), small), fill=190, anchor="ls")
+    baseline = below - round(small * 2.1 + lines.size * 0.4)
+    for line in reversed(lines.lines):
+        _draw_line(pen, line, lines, (margin, baseline, width - margin))
+        baseline -= lines.leading
     return _inked(ink, max(2, lines.size // 7))
 
 
@@ -158,23 +175,29 @@ def _right_to_left(line: str) -> bool:
     return next((d in ("R", "AL") for d in directions if d in ("L", "R", "AL")), False)
 
 
-def _draw_line(pen: ImageDraw.ImageDraw, line: str, lines: Lines, left: int, right: int, baseline: int) -> None:
-    font = _font(lines.path, lines.size)
-    if all(_has(lines.path, letter) for letter in line):
-        backwards = _right_to_left(line)
-        pen.text(
-            (right if backwards else left, baseline), line, font=font, fill=255, anchor="rs" if backwards else "ls"
-        )
-        return
-    for piece in pieces(line):
-        length = font.getlength(piece)
-        if all(_has(lines.path, letter) for letter in piece):
-            pen.text((left, baseline), piece, font=font, fill=255, anchor="ls")
+def _draw_line(pen: ImageDraw.ImageDraw, line: str, lines: Lines, place: tuple[int, int, int]) -> None:
+    """Draw a line on its baseline between left and right, from the side where its script begins."""
+    left, baseline, right = place
+    if not all(_has(lines.path, letter) for letter in line):
+        _draw_pieces(pen, line, lines, (left, baseline))
+    elif _right_to_left(line):
+        pen.text((right, baseline), line, font=_font(lines.path, lines.size), fill=255, anchor="rs")
+    else:
+        pen.text((left, baseline), line, font=_font(lines.path, lines.size), fill=255, anchor="ls")
+
+
+def _draw_pieces(pen: ImageDraw.ImageDraw, line: str, lines: Lines, place: tuple[float, int]) -> None:
+    """A line of which no font has all letters: bars read as text set aside, empty boxes would read as broken."""
+    (left, baseline), font = place, _font(lines.path, lines.size)
+    for drawable, run in groupby(pieces(line), lambda piece: all(_has(lines.path, letter) for letter in piece)):
+        words = "".join(run)
+        length = font.getlength(words)
+        if drawable:
+            pen.text((left, baseline), words, font=font, fill=255, anchor="ls")
         else:
-            # No font has these letters: a bar of their length reads as text set aside, boxes would read as broken.
             bar = (left, baseline - round(lines.size * 0.5), left + length - lines.size * 0.15, baseline)
-            pen.rounded_rectangle(bar, radius=lines.size // 5, fill=210)
-        left += round(length)
+            pen.rounded_rectangle(bar, radius=lines.size // 5, fill=150)
+        left += length
 
 
 def _inked(ink: Image.Image, blur: int) -> Image.Image:
