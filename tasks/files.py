@@ -27,6 +27,9 @@ _FORBIDDEN: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 class MediaError(Exception):
     """A file can't be kept, read or played: one sentence for a person, and whether trying again makes sense."""
 
+    code = "media_error"
+    """Stable, for the API."""
+
     def __init__(self, message: str, *, retry: bool = False) -> None:
         super().__init__(message)
         self.retry = retry

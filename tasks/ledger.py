@@ -8,11 +8,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from tasks.options import VideoOptions
-from tasks.storyboard import Storyboard
+
+if TYPE_CHECKING:
+    from tasks.storyboard import Storyboard
 
 
 class AttemptState(StrEnum):
@@ -57,12 +59,17 @@ class Attempt:
     """One try to get one scene from Luma: at most one paid generation."""
 
     id: UUID
+    job_id: UUID
+    scene_number: int
     token: str
     state: AttemptState
     request: dict[str, object]
     """The body of the POST, without the callback address."""
     intended_at: datetime
+    callback_url: str | None = None
+    """The secret address that was sent along; none when we have no public address."""
     generation_id: str | None = None
+    submitted_at: datetime | None = None
     cost_micros: int = 0
 
 
@@ -74,7 +81,14 @@ class SceneState:
     description: str
     prompt: str
     duration_seconds: float
+    cost_micros: int
+    """What one attempt is expected to cost."""
     clip: Clip | None = None
+    """The present take's clip, or an earlier one's where the present take failed."""
+    kept: Attempt | None = None
+    """The attempt that brought the clip."""
+    done: bool = False
+    """The present take has its clip."""
     attempt: Attempt | None = None
     """The open attempt, if there is one."""
     attempts: int = 0
@@ -90,7 +104,13 @@ class JobState:
     title: str
     script: str
     options: VideoOptions
-    cancelled: bool = False
+    ended: bool = False
+    """Completed or failed already: nothing is left to do in this run."""
+    error: str | None = None
+    given: Sequence[dict[str, object]] | None = None
+    """The storyboard that came with the script, if any."""
+    storyboard: dict[str, object] | None = None
+    """The plan without its scenes, once there is one."""
     scenes: Sequence[SceneState] = field(default_factory=tuple)
 
 
@@ -113,14 +133,14 @@ class SceneLedger(Protocol):
     async def scene(self, job_id: UUID, number: int) -> SceneState:
         """The scene now. Raises `JobCancelled` when its job no longer wants it."""
 
-    async def intend(self, job_id: UUID, number: int, request: dict[str, object], cost_micros: int) -> Attempt:
-        """Open an attempt under a fresh token, before the POST. Raises `JobCancelled`."""
+    async def intend(self, job_id: UUID, number: int, request: dict[str, object], callback_base: str | None) -> Attempt:
+        """Open an attempt under a fresh token, before the POST. Raises `JobCancelled`, `Superseded`."""
 
     async def doubted(self, attempt: Attempt, why: str) -> None:
         """The POST got no answer: it may have cost."""
 
     async def submitted(self, attempt: Attempt, generation_id: str) -> None:
-        """Luma's id, before the first poll; also for one found again in Luma's list."""
+        """Luma's id, before the first poll; also for one found again in Luma's list. Raises `GenerationClaimed`."""
 
     async def completed(self, attempt: Attempt, clip: Clip) -> None:
         """The clip is in the store: the scene is done."""
@@ -140,6 +160,9 @@ class SceneLedger(Protocol):
     async def scene_failed(self, job_id: UUID, number: int, why: str, code: str) -> None:
         """No further attempt will be made in this run."""
 
+    async def rung(self, since: datetime) -> dict[str, datetime]:
+        """Tokens of open attempts for which Luma's callback rang after `since`, and when."""
+
     async def known_generations(self, generation_ids: Iterable[str]) -> set[str]:
         """Those of the ids that belong to an attempt."""
 
@@ -152,8 +175,8 @@ class JobLedger(SceneLedger, Protocol):
     ) -> JobState:
         """The flow's first word: queued → processing; makes the job when it was started without the API."""
 
-    async def planned(self, job_id: UUID, storyboard: Storyboard) -> JobState:
-        """Write the scenes, once: a second call changes nothing and answers what is there."""
+    async def planned(self, job_id: UUID, storyboard: "Storyboard", scene_cost_micros: int) -> JobState:
+        """Write the scenes and what each will cost, once: a second call changes nothing and answers what is there."""
 
     async def assembling(self, job_id: UUID) -> JobState:
         """All scenes have ended; the film comes next."""
@@ -164,9 +187,17 @@ class JobLedger(SceneLedger, Protocol):
     async def job_failed(self, job_id: UUID, why: str, code: str) -> None:
         """The job ends without a film."""
 
-    async def job_cancelled(self, job_id: UUID) -> None:
-        """The run was cancelled; what Luma already began is spent."""
+    async def job_cancelled(self, job_id: UUID, flow_run_id: UUID) -> None:
+        """This run of the job was cancelled; what Luma already began is spent. A job that has moved on stays."""
 
 
 class JobCancelled(Exception):
-    """The job is being cancelled: nothing more may be submitted for it."""
+    """The job is being cancelled, or another run has taken it over: nothing more may be submitted in this one."""
+
+
+class Superseded(Exception):
+    """The scene has an attempt under way already: another process works on it."""
+
+
+class GenerationClaimed(Exception):
+    """Another attempt holds this generation already."""

@@ -92,3 +92,17 @@ class VideoOptions(BaseModel):
 
 REFUSED: Final[tuple[tuple[dict[str, object], str], ...]] = ()
 """Combinations that Luma refuses: ({field: value, …}, one sentence for the person)."""
+
+
+def script_fault(script: str) -> str | None:
+    """Why this can't be filmed, in one sentence; None when it can."""
+    length = len(script.strip())
+    if length < MIN_SCRIPT:
+        return f"Please write a longer script: at least {MIN_SCRIPT} characters are needed, this one has {length}."
+    if len(script) > MAX_SCRIPT:
+        return f"Please write a shorter script: at most {MAX_SCRIPT:,} characters can be filmed, this one has {len(script):,}."
+    if "\0" in script:
+        return "The script holds a NUL character, which is not text."
+    if any("\ud800" <= character <= "\udfff" for character in script):
+        return "The script holds half of a character (a lone surrogate), which is not text."
+    return None

@@ -31,12 +31,21 @@ class Settings(BaseSettings):
         str | None, Field(validation_alias=AliasChoices("PREFECT_API_URL", "prefect_api_url"))
     ] = None
 
+    prefect_api_key: Annotated[
+        SecretStr | None, Field(validation_alias=AliasChoices("PREFECT_API_KEY", "prefect_api_key"))
+    ] = None
+    prefect_auth_string: Annotated[
+        SecretStr | None, Field(validation_alias=AliasChoices("PREFECT_API_AUTH_STRING", "prefect_auth_string"))
+    ] = None
+
     data: Path = Path("data")
     """Folder of the ledger (when embedded) and of all media."""
     database_url: str = ""
     """SQLAlchemy URL of the ledger; empty: SQLite in the data folder."""
     public_url: str | None = None
     """Where Luma's callbacks reach us, e.g. https://films.example; unset: no callbacks, polling only."""
+    studio_url: str = "http://127.0.0.1:8000"
+    """Where people reach the studio, for links shown elsewhere."""
     prefect_ui_url: str | None = None
     """Address of the Prefect UI for links to flow runs; unset: no links."""
     luma_concurrency: Annotated[int, Field(ge=1)] = 10
@@ -47,12 +56,25 @@ class Settings(BaseSettings):
     """How long a submitted generation may take before its scene fails."""
     prices_file: Path | None = None
     """JSON table of prices that replaces the built-in, dated one."""
+    deployment: str = "generate-video/luma"
+    """The Prefect deployment that the API starts jobs through."""
+    cors_origins: list[str] = []
+    """Other origins whose pages may call the API, as a JSON list."""
+    blocking_seconds: Annotated[float, Field(gt=0, le=3600)] = 50
+    """How long the deprecated blocking endpoint waits before it answers with the job as it is."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
-    @field_validator("luma_base_url", "agents_base_url", "public_url", "prefect_api_url", "prefect_ui_url")
+    @field_validator(
+        "luma_base_url", "agents_base_url", "public_url", "studio_url", "prefect_api_url", "prefect_ui_url"
+    )
     @classmethod
     def _no_trailing_slash(cls, value: str | None) -> str | None:
         return value.rstrip("/") if value else value
+
+    @property
+    def callback_base(self) -> str | None:
+        """The address of our doorbell, to which an attempt's token is added; None without a public address."""
+        return f"{self.public_url}/api/luma/callback" if self.public_url else None
 
     @property
     def media(self) -> Path:

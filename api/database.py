@@ -1,0 +1,111 @@
+"""One way into the database: read and write transactions, on SQLite and PostgreSQL alike."""
+
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cache
+from pathlib import Path
+from threading import Lock
+from typing import Any, Final
+
+import anyio.to_thread
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, event, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+BUSY_SECONDS: Final = 30.0
+_PRAGMAS: Final = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",  # a committed intent or generation id must survive a power cut: it is money
+    f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}",
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA temp_store = MEMORY",
+)
+_MIGRATING: Final = Lock()  # Alembic keeps its context in a module
+
+
+class Database:
+    """An engine with its transactions; `writing` takes SQLite's write lock at once, so it never deadlocks upgrading."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.embedded = make_url(url).get_backend_name() == "sqlite"
+        if self.embedded:
+            Path(make_url(url).database or "").parent.mkdir(parents=True, exist_ok=True)
+        self.engine = _engine(url, embedded=self.embedded)
+        self._writer = self.engine.execution_options(begin_immediate=True)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """A session over one consistent snapshot."""
+        async with AsyncSession(self.engine, expire_on_commit=False, autoflush=False) as session, session.begin():
+            yield session
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncSession]:
+        """A session that commits when the block ends and rolls back when it raises."""
+        async with AsyncSession(self._writer, expire_on_commit=False, autoflush=False) as session, session.begin():
+            yield session
+
+    async def migrate(self) -> None:
+        """Bring the schema to the newest revision; several processes may call it at the same moment."""
+        if not await self.current():
+            await anyio.to_thread.run_sync(_upgrade, self.url)
+
+    async def current(self) -> bool:
+        """Whether the schema is the newest."""
+        async with self.engine.connect() as connection:
+            return await connection.run_sync(_revision) == _newest()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.engine.dispose()
+
+
+def _engine(url: str, *, embedded: bool) -> AsyncEngine:
+    if not embedded:
+        return create_async_engine(url, pool_size=10, max_overflow=20, pool_pre_ping=True)
+    engine = create_async_engine(url, pool_size=8, max_overflow=16, connect_args={"timeout": BUSY_SECONDS})
+    event.listen(engine.sync_engine, "connect", prepare_sqlite)
+    event.listen(engine.sync_engine, "begin", begin_sqlite)
+    return engine
+
+
+def prepare_sqlite(connection: Any, _record: object) -> None:
+    """Set a new SQLite connection up; transactions are begun by us, not by the driver."""
+    connection.isolation_level = None
+    cursor: sqlite3.Cursor = connection.cursor()
+    for pragma in _PRAGMAS:
+        cursor.execute(pragma)
+    cursor.close()
+
+
+def begin_sqlite(connection: Connection) -> None:
+    """Writers take the lock first."""
+    immediate = connection.get_execution_options().get("begin_immediate", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+def _upgrade(url: str) -> None:
+    with _MIGRATING:
+        command.upgrade(_alembic(url), "head")
+
+
+@cache
+def _newest() -> str | None:
+    return ScriptDirectory.from_config(_alembic("")).get_current_head()
+
+
+def _alembic(url: str) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["url"] = url
+    return config
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()

@@ -1,0 +1,136 @@
+"""Outbox → Prefect, and Prefect's states → records. Several processes may do both: each step is idempotent."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from enum import StrEnum
+from typing import Final
+
+from api.prefect_api import PrefectApi, PrefectAway, RunState
+from api.records import JobRecords, LiveJob, Waiting
+from api.states import JobStatus
+
+log = logging.getLogger("storyreel.dispatch")
+
+OUTBOX_EVERY: Final = 1.0  # seconds between looks when nobody wakes us: another process may have written
+RECONCILE_EVERY: Final = 3.0
+AWAY_AT_MOST: Final = 15.0  # seconds between tries while Prefect is away
+
+
+class Verdict(StrEnum):
+    """What a job learns from the state of its flow run."""
+
+    NOTHING = "nothing"
+    CANCELLED = "cancelled"
+    CANCELLING = "cancelling"
+    TELL_CANCEL = "tell_cancel"
+    FAILED = "failed"
+    CRASHED = "crashed"
+
+
+_VERDICTS: Final = {
+    "CANCELLED": Verdict.CANCELLED,
+    "CANCELLING": Verdict.CANCELLING,
+    "FAILED": Verdict.FAILED,
+    "CRASHED": Verdict.CRASHED,
+    "COMPLETED": Verdict.FAILED,  # the flow ends its job before itself: this one was left behind
+}
+
+
+def verdict(job: LiveJob, run: RunState | None) -> Verdict:
+    """What a live job is to learn: pure."""
+    if run is None:  # deleted, or Prefect's database was lost: the job was accepted all the same
+        return Verdict.CRASHED
+    if job.status is JobStatus.CANCELLING and run.type == "CANCELLING":
+        return Verdict.NOTHING
+    if job.status is JobStatus.CANCELLING and run.type not in _VERDICTS:
+        return Verdict.TELL_CANCEL
+    return _VERDICTS.get(run.type, Verdict.NOTHING)
+
+
+class Dispatcher:
+    """Keeps ledger and Prefect of one mind. `wake()` after a commit saves the wait for the next look."""
+
+    def __init__(self, records: JobRecords, prefect: PrefectApi) -> None:
+        self._records, self._prefect = records, prefect
+        self._woken = asyncio.Event()
+        self.trouble: str | None = None
+        """Why Prefect can't be told anything now."""
+
+    def wake(self) -> None:
+        """There is something in the outbox."""
+        self._woken.set()
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Work in the background until the block ends."""
+        loops = [asyncio.create_task(self._for_ever(step, every)) for step, every in self._steps()]
+        try:
+            yield
+        finally:
+            for loop in loops:
+                loop.cancel()
+            await asyncio.gather(*loops, return_exceptions=True)
+
+    def _steps(self) -> list[tuple[Callable[[], Awaitable[None]], float]]:
+        return [(self.send, OUTBOX_EVERY), (self.reconcile, RECONCILE_EVERY)]
+
+    async def _for_ever(self, step: Callable[[], Awaitable[None]], every: float) -> None:
+        wait = every
+        while True:
+            try:
+                await step()
+                self.trouble, wait = None, every
+            except PrefectAway as error:
+                if self.trouble is None:
+                    log.warning("Prefect is away, jobs wait: %s", error)
+                self.trouble, wait = str(error), min(wait * 2, AWAY_AT_MOST)
+            except Exception:
+                log.exception("dispatching failed; trying again")
+            if step == self.send:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._woken.wait(), wait)
+            else:
+                await asyncio.sleep(wait)
+
+    async def send(self) -> None:
+        """Empty the outbox, one row after the other. Raises `PrefectAway`."""
+        self._woken.clear()
+        while rows := await self._records.outbox():
+            for row in rows:
+                await (self._start(row) if row.kind == "start" else self._cancel(row))
+
+    async def _start(self, row: Waiting) -> None:
+        if row.run != row.current_run or row.status is not JobStatus.QUEUED:
+            return await self._records.told(row)
+        parameters = {"script": row.script, "title": row.title, "options": row.options, "job_id": str(row.job_id)}
+        run = await self._prefect.create_run(f"{row.job_id}:{row.run}", row.title, parameters, tags=["storyreel"])
+        if not await self._records.dispatched(row, run):
+            await self._prefect.cancel_run(run)
+        return None
+
+    async def _cancel(self, row: Waiting) -> None:
+        if row.flow_run_id and row.run == row.current_run:
+            await self._prefect.cancel_run(row.flow_run_id)
+        await self._records.told(row)
+
+    async def reconcile(self) -> None:
+        """Learn from Prefect about every live job. Raises `PrefectAway`."""
+        live = [job for job in await self._records.live_jobs() if job.flow_run_id]
+        runs = await self._prefect.states([job.flow_run_id for job in live if job.flow_run_id])
+        for job in live:
+            run = runs.get(job.flow_run_id) if job.flow_run_id else None
+            await self._apply(job, verdict(job, run), (run and run.message) or "Its flow run is gone.")
+
+    async def _apply(self, job: LiveJob, learnt: Verdict, message: str) -> None:
+        if learnt is Verdict.CANCELLED:
+            await self._records.run_cancelled(job)
+        elif learnt is Verdict.CANCELLING:
+            await self._records.run_cancelling(job)
+        elif learnt is Verdict.TELL_CANCEL and job.flow_run_id:
+            await self._prefect.cancel_run(job.flow_run_id)
+        elif learnt is Verdict.CRASHED:
+            await self._records.run_crashed(job, message)
+        elif learnt is Verdict.FAILED:
+            await self._records.run_failed(job, message)

@@ -1,0 +1,118 @@
+"""As much of Prefect's REST API as the ledger needs. The `prefect` package takes seconds to import; this does not."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+import httpx
+
+from tasks.settings import Settings
+
+PAGE: Final = 200  # the most flow runs that Prefect answers at once
+
+
+class PrefectAway(Exception):
+    """Prefect can't be reached or can't answer now."""
+
+
+class NoDeployment(PrefectAway):
+    """Prefect is there, but our deployment is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """A flow run as Prefect knows it."""
+
+    type: str
+    """SCHEDULED, PENDING, RUNNING, PAUSED, CANCELLING, COMPLETED, FAILED, CRASHED or CANCELLED."""
+    name: str
+    message: str | None
+
+
+class PrefectApi:
+    """Asks and tells Prefect; every failure is a `PrefectAway`."""
+
+    def __init__(self, settings: Settings, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        key, auth = settings.prefect_api_key, settings.prefect_auth_string
+        self._deployment = settings.deployment
+        self._deployment_id: str | None = None
+        self._http = httpx.AsyncClient(
+            base_url=settings.prefect_api_url or "http://127.0.0.1:4200/api",
+            timeout=20,
+            transport=transport,
+            headers={"Authorization": f"Bearer {key.get_secret_value()}"} if key else {},
+            auth=httpx.BasicAuth(*auth.get_secret_value().split(":", 1)) if auth else None,
+        )
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+
+    async def create_run(
+        self, idempotency_key: str, name: str, parameters: dict[str, Any], tags: Sequence[str]
+    ) -> UUID:
+        """A run of our deployment; the same key gives the same run. Raises `PrefectAway`."""
+        body = {
+            "name": name,
+            "parameters": parameters,
+            "idempotency_key": idempotency_key,
+            "tags": list(tags),
+            "state": {"type": "SCHEDULED"},
+        }
+        answer = await self._post(f"/deployments/{await self._id()}/create_flow_run", body)
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            self._deployment_id = None  # deployed anew meanwhile
+            raise NoDeployment(f"Prefect has no deployment {self._deployment}.")
+        return UUID(_json(answer)["id"])
+
+    async def cancel_run(self, flow_run_id: UUID) -> None:
+        """Ask for the end of a run; one that is gone or has ended is no error. Raises `PrefectAway`."""
+        body = {"state": {"type": "CANCELLING", "name": "Cancelling"}}
+        answer = await self._post(f"/flow_runs/{flow_run_id}/set_state", body)
+        if answer.status_code != httpx.codes.NOT_FOUND:
+            _json(answer)
+
+    async def states(self, flow_run_ids: Sequence[UUID]) -> dict[UUID, RunState]:
+        """The states of these runs, in as few calls as Prefect allows. Raises `PrefectAway`."""
+        found: dict[UUID, RunState] = {}
+        for start in range(0, len(flow_run_ids), PAGE):
+            ids = [str(run) for run in flow_run_ids[start : start + PAGE]]
+            answer = await self._post("/flow_runs/filter", {"flow_runs": {"id": {"any_": ids}}, "limit": PAGE})
+            found |= {UUID(run["id"]): _state(run) for run in _json(answer)}
+        return found
+
+    async def deployment_status(self) -> str:
+        """READY when a worker serves our deployment. Raises `PrefectAway`, `NoDeployment`."""
+        return str((await self._read_deployment())["status"])
+
+    async def _id(self) -> str:
+        if self._deployment_id is None:
+            self._deployment_id = str((await self._read_deployment())["id"])
+        return self._deployment_id
+
+    async def _read_deployment(self) -> Any:
+        answer = await self._send(self._http.build_request("GET", f"/deployments/name/{self._deployment}"))
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            raise NoDeployment(f"Prefect has no deployment {self._deployment}.")
+        return _json(answer)
+
+    async def _post(self, path: str, body: dict[str, Any]) -> httpx.Response:
+        return await self._send(self._http.build_request("POST", path, json=body))
+
+    async def _send(self, request: httpx.Request) -> httpx.Response:
+        try:
+            return await self._http.send(request)
+        except httpx.HTTPError as error:
+            raise PrefectAway(f"Prefect can't be reached ({type(error).__name__}).") from error
+
+
+def _json(answer: httpx.Response) -> Any:
+    if answer.is_error:
+        raise PrefectAway(f"Prefect answered {answer.status_code}.")
+    return answer.json()
+
+
+def _state(run: dict[str, Any]) -> RunState:
+    state = run.get("state") or {}
+    return RunState(run.get("state_type") or "SCHEDULED", run.get("state_name") or "", state.get("message"))

@@ -1,0 +1,158 @@
+"""Errors on the wire: RFC 9457 problem details, one clear sentence each; `error` = `detail` for the old frontend."""
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from api.records import JobNotFound, KeyReused, MoveRefused
+from api.records.jobs import BadCursor
+from api.records.library import VideoNotFound
+
+log = logging.getLogger("storyreel.api")
+
+CODES: Final[dict[str, str]] = {
+    "invalid_request": "The body, a parameter or an option is not valid; `errors` says where.",
+    "malformed_body": "The body is not JSON.",
+    "body_too_large": "The body is larger than the service takes.",
+    "not_found": "There is nothing at this address.",
+    "job_not_found": "There is no such job.",
+    "video_not_found": "There is no such film in the library.",
+    "media_not_found": "There is no such media file.",
+    "method_not_allowed": "This address does not take that method.",
+    "move_refused": "The job's status does not allow that now.",
+    "idempotency_key_reused": "The Idempotency-Key came before with another body.",
+    "over_max_cost": "The storyboard would cost more than `maxCostUsd`.",
+    "internal_error": "Something went wrong on our side.",
+}
+
+
+class ProblemView(BaseModel):
+    """An error as every endpoint answers it (`application/problem+json`)."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str = Field(description="One clear sentence for a person.")
+    code: str = Field(description="Stable; one of: " + "; ".join(f"`{code}`: {why}" for code, why in CODES.items()))
+    error: str = Field(description="The same as `detail`.")
+    request_id: str | None = Field(None, alias="requestId")
+    errors: list[dict[str, Any]] | None = None
+
+
+class Problem(Exception):
+    """Answer with this problem."""
+
+    def __init__(self, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status, self.code, self.detail, self.headers = status, code, detail, headers
+
+
+def problem(request: Request, error: Problem, errors: list[dict[str, Any]] | None = None) -> JSONResponse:
+    """The problem as a response."""
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(error.status).phrase,
+        "status": error.status,
+        "detail": error.detail,
+        "code": error.code,
+        "error": error.detail,
+        "requestId": request.scope.get("state", {}).get("request_id"),
+    }
+    if errors:
+        body["errors"] = errors
+    return JSONResponse(body, error.status, error.headers, media_type="application/problem+json")
+
+
+def install(app: FastAPI) -> None:
+    """Every error leaves as a problem, and none with a stack trace."""
+    for kind, handler in _HANDLERS.items():
+        app.add_exception_handler(kind, handler)
+
+
+async def _problem(request: Request, error: Any) -> JSONResponse:
+    return problem(request, error)
+
+
+async def _invalid(request: Request, error: Any) -> JSONResponse:
+    found = error.errors()
+    if found[0]["type"] == "json_invalid":
+        return problem(request, Problem(400, "malformed_body", "The body is not valid JSON."))
+    where = [{"at": _place(fault["loc"]), "message": _message(fault)} for fault in found]
+    first = "; ".join(_sentence(fault) for fault in found[:1])
+    return problem(request, Problem(422, "invalid_request", first), where)
+
+
+def _place(location: tuple[Any, ...]) -> str:
+    return ".".join(str(part) for part in location if part not in ("body", "query", "path", "header"))
+
+
+def _message(fault: Any) -> str:
+    return str(fault["msg"]).removeprefix("Value error, ")
+
+
+def _sentence(fault: Any) -> str:
+    """One sentence; our own validators write whole ones, Pydantic's need to be told of what they speak."""
+    message, place = _message(fault), _place(fault["loc"])
+    if fault["type"] == "missing":
+        return f"“{place}” is missing." if place else "The body is missing."
+    if fault["type"] == "value_error":
+        return message
+    return f"“{place}” is not valid: {message[:1].lower()}{message[1:].rstrip('.')}." if place else f"{message}."
+
+
+async def _http(request: Request, error: Any) -> JSONResponse:
+    code, detail = _KNOWN.get(error.status_code, ("invalid_request", f"{error.detail}".rstrip(".") + "."))
+    return problem(request, Problem(error.status_code, code, detail, error.headers))
+
+
+_KNOWN: Final = {
+    400: ("malformed_body", "The body can't be read as JSON."),
+    404: ("not_found", "There is nothing at this address."),
+    405: ("method_not_allowed", "This address does not take that method."),
+}
+
+
+async def _no_job(request: Request, _: Any) -> JSONResponse:
+    return problem(request, Problem(404, "job_not_found", "Job not found."))
+
+
+async def _no_video(request: Request, _: Any) -> JSONResponse:
+    return problem(request, Problem(404, "video_not_found", "Video not found."))
+
+
+async def _refused(request: Request, error: Any) -> JSONResponse:
+    return problem(request, Problem(409, "move_refused", str(error)))
+
+
+async def _reused(request: Request, _: Any) -> JSONResponse:
+    detail = "This Idempotency-Key was used before for another request; send a new key."
+    return problem(request, Problem(422, "idempotency_key_reused", detail))
+
+
+async def _cursor(request: Request, error: Any) -> JSONResponse:
+    return problem(request, Problem(422, "invalid_request", str(error)))
+
+
+async def _unexpected(request: Request, error: Any) -> JSONResponse:
+    log.error("unexpected error", exc_info=error)
+    return problem(request, Problem(500, "internal_error", "Something went wrong on our side. Please try again."))
+
+
+_HANDLERS: Final[dict[Any, Any]] = {
+    Problem: _problem,
+    RequestValidationError: _invalid,
+    HTTPException: _http,
+    JobNotFound: _no_job,
+    VideoNotFound: _no_video,
+    MoveRefused: _refused,
+    KeyReused: _reused,
+    BadCursor: _cursor,
+    Exception: _unexpected,
+}

@@ -1,0 +1,142 @@
+"""One transaction over one job: lock it, change it, write the JSON that shows it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from api import states
+from api.database import Database
+from api.models import AttemptRow, GenerationJob, SceneRow, now
+from api.states import MOVES, TERMINAL, JobStatus, Move, SceneStatus
+from api.views import job_view
+from tasks.ledger import OPEN_ATTEMPTS
+
+
+class JobNotFound(Exception):
+    """No such job, or not this person's."""
+
+
+class MoveRefused(Exception):
+    """The job's status does not allow that now."""
+
+    def __init__(self, status: JobStatus, move: Move) -> None:
+        super().__init__(f"A job that is {status} can't {_VERBS[move]}.")
+        self.status, self.move = status, move
+
+
+_VERBS = {
+    Move.BEGIN: "begin",
+    Move.CANCEL: "be cancelled",
+    Move.COMPLETE: "complete",
+    Move.FAIL: "fail",
+    Move.CANCELLED: "end as cancelled",
+    Move.REQUEUE: "be queued again",
+    Move.RESTART: "be started again before it has ended",
+}
+
+
+@dataclass
+class Change:
+    """A job, locked, with its scenes and attempts; what is changed here is committed together."""
+
+    session: AsyncSession
+    job: GenerationJob
+    scenes: list[SceneRow] = field(default_factory=list)
+    attempts: list[AttemptRow] = field(default_factory=list)
+
+    def move(self, move: Move) -> None:
+        """Make a move, or raise `MoveRefused`."""
+        if not states.allowed(move, self.job.status):
+            raise MoveRefused(self.job.status, move)
+        self.job.status = MOVES[move][1]
+        if self.job.status in TERMINAL:
+            unfinish(self.scenes)
+        self.job.ended_at = now() if self.job.status in TERMINAL else None
+
+    def scene(self, number: int) -> SceneRow:
+        """The scene of this number."""
+        return next(scene for scene in self.scenes if scene.number == number)
+
+    def attempt(self, attempt_id: UUID) -> AttemptRow:
+        """The attempt of this id."""
+        return next(attempt for attempt in self.attempts if attempt.id == attempt_id)
+
+    def open_attempt(self, number: int) -> AttemptRow | None:
+        """The attempt that a scene still has under way."""
+        return next((a for a in self.attempts if a.scene_number == number and a.state in OPEN_ATTEMPTS), None)
+
+    def add(self, row: SceneRow | AttemptRow) -> None:
+        """A new row of this job."""
+        self.session.add(row)
+        (self.scenes if isinstance(row, SceneRow) else self.attempts).append(row)  # type: ignore[arg-type]
+
+
+class Records:
+    """The database, and what every writer of a job shares."""
+
+    def __init__(self, database: Database, *, luma_concurrency: int = 10, prefect_ui: str | None = None) -> None:
+        self.database = database
+        self._at_once = luma_concurrency
+        self._prefect_ui = prefect_ui
+
+    @asynccontextmanager
+    async def changing(self, job_id: UUID) -> AsyncIterator[Change]:
+        """Lock a job for one transaction. What it shows is written with what was changed. Raises `JobNotFound`."""
+        async with self.database.writing() as session:
+            job = await session.get(GenerationJob, job_id, with_for_update=True)
+            if job is None:
+                raise JobNotFound
+            change = Change(session, job, *await _belongings(session, job_id))
+            yield change
+            if session.new or session.dirty or session.deleted:
+                self.publish(change)
+
+    async def snapshot(self, job_id: UUID) -> Change:
+        """A job as it is, for reading only. Raises `JobNotFound`."""
+        async with self.database.reading() as session:
+            job = await session.get(GenerationJob, job_id)
+            if job is None:
+                raise JobNotFound
+            return Change(session, job, *await _belongings(session, job_id))
+
+    def publish(self, change: Change) -> None:
+        """Write progress, step and body of a changed job."""
+        job, statuses = change.job, [scene.status for scene in change.scenes]
+        job.progress = max(job.progress, states.progress(job.status, statuses))
+        job.step = states.step(job.status, statuses)
+        job.updated_at = now()
+        view = job_view(
+            job,
+            change.scenes,
+            change.attempts,
+            revision=(job.revision or 0) + 1,  # what the guarded UPDATE will make it
+            at_once=self._at_once,
+            prefect_ui=self._prefect_ui,
+        )
+        job.body = view.model_dump_json(by_alias=True).encode()
+
+
+async def _belongings(session: AsyncSession, job_id: UUID) -> tuple[list[SceneRow], list[AttemptRow]]:
+    scenes = select(SceneRow).where(SceneRow.job_id == job_id).order_by(col(SceneRow.number))
+    attempts = select(AttemptRow).where(AttemptRow.job_id == job_id).order_by(col(AttemptRow.intended_at))
+    return list(await session.exec(scenes)), list(await session.exec(attempts))
+
+
+def fail(change: Change, why: str, code: str) -> None:
+    """End a live job without a film; one that is being cancelled ends as that."""
+    if change.job.status is JobStatus.CANCELLING:
+        change.move(Move.CANCELLED)
+    else:
+        change.move(Move.FAIL)
+        change.job.error, change.job.error_code = why, code
+
+
+def unfinish(scenes: list[SceneRow]) -> None:
+    """Scenes of an ended job that have no clip wait again."""
+    for scene in scenes:
+        if scene.status is SceneStatus.GENERATING:
+            scene.status = SceneStatus.PENDING

@@ -1,0 +1,256 @@
+"""What people ask of jobs: make, read, list, cancel, retry, another take."""
+
+import hashlib
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+from sqlalchemy import and_, or_, update
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import col, select
+
+from api.models import LOCAL_USER, AttemptRow, GenerationJob, OutboxRow, now
+from api.records.base import Change, JobNotFound, MoveRefused, Records
+from api.records.ledger import title_of
+from api.schemas import JobList
+from api.states import JobStatus, Move, SceneStatus
+from api.views import summary
+from tasks.ledger import AttemptState
+from tasks.options import VideoOptions
+
+_LISTED: Final = (
+    "id", "title", "status", "progress", "step", "film", "flow_run_id", "error", "created_at", "ended_at",
+)  # fmt: skip
+
+
+class KeyReused(Exception):
+    """An idempotency key came again with another body."""
+
+
+class BadCursor(ValueError):
+    """A cursor that no list of ours gave out."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """What a new job is made of."""
+
+    script: str
+    options: VideoOptions
+    title: str | None = None
+    given: list[dict[str, Any]] | None = None
+    integrity: dict[str, Any] | None = None
+    max_cost_micros: int | None = None
+    owner_id: str = LOCAL_USER
+    idempotency_key: str | None = None
+
+    def digest(self) -> str:
+        """SHA-256 of what was asked, to tell a repeated request from another under the same key."""
+        asked = [self.script, self.options.model_dump(mode="json"), self.title, self.given, self.max_cost_micros]
+        return hashlib.sha256(orjson.dumps(asked)).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A job as a poll answers it."""
+
+    body: bytes
+    revision: int
+    status: JobStatus
+
+
+class Jobs(Records):
+    """Jobs as the API's callers see them; every method knows whose they are."""
+
+    async def create(self, new: NewJob) -> tuple[UUID, JobStatus, bool]:
+        """Job and outbox row in one transaction → id, status and whether it is new. Raises `KeyReused`."""
+        try:
+            return await self._insert(new)
+        except IntegrityError:  # the same key at the same moment, or before
+            return await self._same(new)
+
+    async def _insert(self, new: NewJob) -> tuple[UUID, JobStatus, bool]:
+        async with self.database.writing() as session:
+            job = GenerationJob(
+                title=new.title or title_of(new.script),
+                script=new.script,
+                options=new.options.model_dump(mode="json", by_alias=True),
+                given=new.given,
+                integrity=new.integrity,
+                max_cost_micros=new.max_cost_micros,
+                owner_id=new.owner_id,
+                idempotency_key=new.idempotency_key,
+                request_sha256=new.digest() if new.idempotency_key else None,
+            )
+            self.publish(Change(session, job))
+            session.add(job)
+            await session.flush()  # the outbox row refers to it
+            session.add(OutboxRow(job_id=job.id, run=job.run, kind="start"))
+            return job.id, job.status, True
+
+    async def _same(self, new: NewJob) -> tuple[UUID, JobStatus, bool]:
+        mine = select(GenerationJob).where(
+            GenerationJob.owner_id == new.owner_id, GenerationJob.idempotency_key == new.idempotency_key
+        )
+        async with self.database.reading() as session:
+            job = (await session.exec(mine)).one()
+        if job.request_sha256 != new.digest():
+            raise KeyReused
+        return job.id, job.status, False
+
+    async def body(self, job_id: UUID, owner_id: str = LOCAL_USER) -> Body:
+        """One key read. Raises `JobNotFound`."""
+        query = select(GenerationJob.body, GenerationJob.revision, GenerationJob.status).where(
+            GenerationJob.id == job_id, GenerationJob.owner_id == owner_id
+        )
+        async with self.database.reading() as session:
+            row = (await session.exec(query)).first()
+        if row is None:
+            raise JobNotFound
+        return Body(*row)
+
+    async def newer(self, seen: dict[UUID, int]) -> dict[UUID, Body]:
+        """Of the jobs in `seen` (id → revision) those whose revision is another by now."""
+        query = select(GenerationJob.id, GenerationJob.body, GenerationJob.revision, GenerationJob.status).where(
+            or_(*(and_(col(GenerationJob.id) == job, col(GenerationJob.revision) != rev) for job, rev in seen.items()))
+        )
+        async with self.database.reading() as session:
+            return {
+                job_id: Body(body, revision, status) for job_id, body, revision, status in await session.exec(query)
+            }
+
+    async def script(self, job_id: UUID, owner_id: str = LOCAL_USER) -> str:
+        """The script of a job. Raises `JobNotFound`."""
+        query = select(GenerationJob.script).where(GenerationJob.id == job_id, GenerationJob.owner_id == owner_id)
+        async with self.database.reading() as session:
+            script = (await session.exec(query)).first()
+        if script is None:
+            raise JobNotFound
+        return script
+
+    async def waiting_jobs(self, limit: int = 10_000) -> list[UUID]:
+        """Jobs whose run has not begun, the next one first."""
+        query = (
+            select(GenerationJob.id)
+            .where(GenerationJob.status == JobStatus.QUEUED)
+            .order_by(col(GenerationJob.created_at))
+            .limit(limit)
+        )
+        async with self.database.reading() as session:
+            return list(await session.exec(query))
+
+    async def jobs(self, limit: int, cursor: str | None = None, owner_id: str = LOCAL_USER) -> JobList:
+        """A page, newest first. Raises `BadCursor`."""
+        columns = [getattr(GenerationJob, name) for name in _LISTED]
+        query = select(*columns).where(GenerationJob.owner_id == owner_id)  # type: ignore[call-overload]
+        query = newest_first(query, GenerationJob, cursor).limit(limit + 1)
+        async with self.database.reading() as session:
+            rows = list(await session.exec(query))
+        after = cursor_of(rows[limit - 1]) if len(rows) > limit else None
+        return JobList(jobs=[summary(row) for row in rows[:limit]], next=after)
+
+    async def cancel(self, job_id: UUID, owner_id: str = LOCAL_USER) -> JobStatus:
+        """Ask for the end of a job. Raises `JobNotFound`, `MoveRefused`."""
+        async with self.changing(job_id) as change:
+            _own(change, owner_id)
+            if change.job.status is JobStatus.QUEUED and change.job.flow_run_id is None:
+                change.move(Move.CANCELLED)
+            elif change.job.status is not JobStatus.CANCELLING:
+                change.move(Move.CANCEL)
+                change.session.add(OutboxRow(job_id=job_id, run=change.job.run, kind="cancel"))
+            return change.job.status
+
+    async def retry(self, job_id: UUID, owner_id: str = LOCAL_USER) -> JobStatus:
+        """Start the next run: it makes what is missing and nothing else. Raises `JobNotFound`, `MoveRefused`."""
+        async with self.changing(job_id) as change:
+            _own(change, owner_id)
+            if change.job.status is JobStatus.COMPLETED and all(
+                s.status is SceneStatus.COMPLETED for s in change.scenes
+            ):
+                raise MoveRefused(change.job.status, Move.RESTART)
+            restart(change)
+            for scene in change.scenes:
+                if scene.status is SceneStatus.FAILED:
+                    scene.status, scene.error, scene.error_code = SceneStatus.PENDING, None, None
+            return change.job.status
+
+    async def regenerate(self, job_id: UUID, number: int, prompt: str | None, owner_id: str = LOCAL_USER) -> JobStatus:
+        """Another take of one scene; the earlier ones are kept. Raises `JobNotFound`, `MoveRefused`."""
+        async with self.changing(job_id) as change:
+            _own(change, owner_id)
+            scene = next((scene for scene in change.scenes if scene.number == number), None)
+            if scene is None:
+                raise JobNotFound
+            restart(change)
+            running = change.open_attempt(number)
+            if running:  # of a cancelled run: spent, but of a take that nobody waits for any more
+                running.state, running.ended_at = AttemptState.ABANDONED, now()
+            scene.take, scene.status, scene.error, scene.error_code = scene.take + 1, SceneStatus.PENDING, None, None
+            scene.prompt = prompt or scene.prompt
+            return change.job.status
+
+    async def choose(self, job_id: UUID, number: int, attempt_id: UUID, owner_id: str = LOCAL_USER) -> JobStatus:
+        """Show an earlier take of a scene and join the film again. Raises `JobNotFound`, `MoveRefused`."""
+        async with self.changing(job_id) as change:
+            _own(change, owner_id)
+            attempt = next((a for a in change.attempts if a.id == attempt_id and a.scene_number == number), None)
+            if attempt is None or attempt.clip is None:
+                raise JobNotFound
+            restart(change)
+            scene = change.scene(number)
+            scene.chosen_attempt_id, scene.status = attempt_id, SceneStatus.COMPLETED
+            scene.error, scene.error_code = None, None
+            return change.job.status
+
+    async def ring(self, token: str) -> None:
+        """Luma's callback rang: note the moment and nothing else; an unknown token changes nothing."""
+        async with self.database.writing() as session:
+            await session.exec(update(AttemptRow).where(col(AttemptRow.token) == token).values(rang_at=now()))
+
+
+def restart(change: Change) -> None:
+    """The job's next run begins from what is there. Raises `MoveRefused` while the present one lives."""
+    change.move(Move.RESTART)
+    job = change.job
+    job.progress, job.crashes, job.error, job.error_code = 0, 0, None, None
+    next_run(change)
+
+
+def next_run(change: Change) -> None:
+    """Ask Prefect for another run of a queued job."""
+    job = change.job
+    job.run, job.flow_run_id = job.run + 1, None
+    change.session.add(OutboxRow(job_id=job.id, run=job.run, kind="start"))
+
+
+def _own(change: Change, owner_id: str) -> None:
+    if change.job.owner_id != owner_id:
+        raise JobNotFound
+
+
+def newest_first(query: Any, table: Any, cursor: str | None) -> Any:
+    """Order by creation, newest first, beginning after the cursor."""
+    if cursor:
+        moment, row_id = _place(cursor)
+        older = and_(table.created_at == moment, table.id < row_id)
+        query = query.where(or_(table.created_at < moment, older))
+    return query.order_by(table.created_at.desc(), table.id.desc())
+
+
+def cursor_of(row: Any) -> str:
+    """The cursor that goes on after this row."""
+    return urlsafe_b64encode(f"{row.created_at.isoformat()} {row.id}".encode()).decode().rstrip("=")
+
+
+def _place(cursor: str) -> tuple[datetime, UUID]:
+    try:
+        moment, row_id = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().split(" ")
+        place = datetime.fromisoformat(moment), UUID(row_id)
+    except ValueError as error:
+        raise BadCursor("That cursor is not one of ours.") from error
+    if place[0].tzinfo is None:
+        raise BadCursor("That cursor is not one of ours.")
+    return place

@@ -1,0 +1,289 @@
+"""What the flow and its tasks tell the ledger: implements the protocols of `tasks.ledger`."""
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import col, select
+from tasks.storyboard import Storyboard
+
+from api.models import AttemptRow, GenerationJob, SceneRow, Video, now
+from api.records.base import Change, JobNotFound, Records, fail
+from api.states import TERMINAL, JobStatus, Move, SceneStatus
+from tasks.ledger import (
+    OPEN_ATTEMPTS,
+    Attempt,
+    AttemptState,
+    Clip,
+    Film,
+    GenerationClaimed,
+    JobCancelled,
+    JobState,
+    SceneState,
+    StoredFile,
+    Superseded,
+)
+from tasks.media import media_url
+from tasks.options import VideoOptions
+
+_TITLE: Final = 60  # characters of a title made from the script
+
+
+class Ledger(Records):
+    """Moves of jobs, scenes and attempts; each method is one committed transaction."""
+
+    async def begin(
+        self, job_id: UUID, flow_run_id: UUID, script: str, title: str | None, options: VideoOptions
+    ) -> JobState:
+        """See `JobLedger.begin`."""
+        try:
+            return await self._begin(job_id, flow_run_id)
+        except JobNotFound:
+            await self._adopt_run(job_id, script, title, options)
+            return await self._begin(job_id, flow_run_id)
+
+    async def _begin(self, job_id: UUID, flow_run_id: UUID) -> JobState:
+        async with self.changing(job_id) as change:
+            job = change.job
+            if job.status in (JobStatus.CANCELLING, JobStatus.CANCELLED):
+                raise JobCancelled
+            if job.flow_run_id not in (None, flow_run_id):
+                raise Superseded
+            if job.status not in TERMINAL:
+                change.move(Move.BEGIN)
+                job.flow_run_id = flow_run_id
+                job.started_at = job.started_at or now()
+            return _job_state(change)
+
+    async def _adopt_run(self, job_id: UUID, script: str, title: str | None, options: VideoOptions) -> None:
+        """A run that was started without the API: its job is made now."""
+        async with self.database.writing() as session:
+            job = GenerationJob(
+                id=job_id,
+                title=title or title_of(script),
+                script=script,
+                options=options.model_dump(mode="json", by_alias=True),
+            )
+            session.add(job)
+            self.publish(Change(session, job))
+
+    async def planned(self, job_id: UUID, storyboard: Storyboard, scene_cost_micros: int) -> JobState:
+        """See `JobLedger.planned`."""
+        async with self.changing(job_id) as change:
+            if not change.scenes:
+                change.job.storyboard = storyboard.model_dump(mode="json", by_alias=True, exclude={"scenes"})
+                for scene in storyboard.scenes:
+                    change.add(SceneRow(job_id=job_id, cost_micros=scene_cost_micros, **scene.model_dump()))
+            return _job_state(change)
+
+    async def job(self, job_id: UUID) -> JobState:
+        """The job now, as the flow sees it. Raises `JobNotFound`."""
+        return _job_state(await self.snapshot(job_id))
+
+    async def scene(self, job_id: UUID, number: int) -> SceneState:
+        """See `SceneLedger.scene`."""
+        change = await self.snapshot(job_id)
+        _wanted(change)
+        return _scene_state(change, change.scene(number))
+
+    async def intend(self, job_id: UUID, number: int, request: dict[str, object], callback_base: str | None) -> Attempt:
+        """See `SceneLedger.intend`."""
+        token = secrets.token_urlsafe(24)
+        async with self.changing(job_id) as change:
+            _wanted(change)
+            if change.open_attempt(number):
+                raise Superseded
+            scene = change.scene(number)
+            attempt = AttemptRow(
+                job_id=job_id,
+                scene_number=number,
+                run=change.job.run,
+                take=scene.take,
+                token=token,
+                callback_url=f"{callback_base}/{token}" if callback_base else None,
+                request=request,
+                cost_micros=scene.cost_micros,
+            )
+            change.add(attempt)
+            scene.status, scene.error, scene.error_code = SceneStatus.GENERATING, None, None
+            return _attempt(attempt)
+
+    async def doubted(self, attempt: Attempt, why: str) -> None:
+        """See `SceneLedger.doubted`."""
+        await self._attempt_moves(attempt, AttemptState.DOUBTED, error=why)
+
+    async def submitted(self, attempt: Attempt, generation_id: str) -> None:
+        """See `SceneLedger.submitted`."""
+        facts = {"error": None, "generation_id": generation_id, "submitted_at": now()}
+        try:
+            await self._attempt_moves(attempt, AttemptState.SUBMITTED, **facts)
+        except IntegrityError as error:
+            raise GenerationClaimed from error
+
+    async def failed(self, attempt: Attempt, why: str, *, refunded: bool) -> None:
+        """See `SceneLedger.failed`."""
+        await self._attempt_moves(attempt, AttemptState.FAILED, error=why, refunded=refunded)
+
+    async def refused(self, attempt: Attempt, why: str) -> None:
+        """See `SceneLedger.refused`."""
+        await self._attempt_moves(attempt, AttemptState.REFUSED, error=why)
+
+    async def lost(self, attempt: Attempt) -> None:
+        """See `SceneLedger.lost`."""
+        await self._attempt_moves(attempt, AttemptState.LOST)
+
+    async def unknown(self, attempt: Attempt, why: str) -> None:
+        """See `SceneLedger.unknown`."""
+        await self._attempt_moves(attempt, AttemptState.UNKNOWN, error=why)
+
+    async def completed(self, attempt: Attempt, clip: Clip) -> None:
+        """See `SceneLedger.completed`."""
+        async with self.changing(attempt.job_id) as change:
+            row = _moved(change, attempt, AttemptState.COMPLETED, clip=asdict(clip), error=None)
+            scene = change.scene(row.scene_number)
+            if row.take == scene.take:
+                scene.status, scene.error, scene.error_code = SceneStatus.COMPLETED, None, None
+                scene.chosen_attempt_id = row.id
+
+    async def scene_failed(self, job_id: UUID, number: int, why: str, code: str) -> None:
+        """See `SceneLedger.scene_failed`."""
+        async with self.changing(job_id) as change:
+            scene = change.scene(number)
+            if scene.status is not SceneStatus.COMPLETED and change.job.status not in TERMINAL:
+                scene.status, scene.error, scene.error_code = SceneStatus.FAILED, why, code
+
+    async def rung(self, since: datetime) -> dict[str, datetime]:
+        """See `SceneLedger.rung`."""
+        query = select(AttemptRow.token, AttemptRow.rang_at).where(col(AttemptRow.rang_at) > since)
+        async with self.database.reading() as session:
+            return {token: rang_at for token, rang_at in await session.exec(query) if rang_at}
+
+    async def known_generations(self, generation_ids: Iterable[str]) -> set[str]:
+        """See `SceneLedger.known_generations`."""
+        query = select(AttemptRow.generation_id).where(col(AttemptRow.generation_id).in_(list(generation_ids)))
+        async with self.database.reading() as session:
+            return {known for known in await session.exec(query) if known}
+
+    async def assembling(self, job_id: UUID) -> JobState:
+        """See `JobLedger.assembling`."""
+        return await self.job(job_id)
+
+    async def filmed(self, job_id: UUID, film: Film) -> None:
+        """See `JobLedger.filmed`."""
+        async with self.changing(job_id) as change:
+            if change.job.status is JobStatus.COMPLETED:
+                return
+            change.move(Move.COMPLETE)
+            change.job.film, change.job.error, change.job.error_code = asdict(film), None, None
+            await _shelve(change)
+
+    async def job_failed(self, job_id: UUID, why: str, code: str) -> None:
+        """See `JobLedger.job_failed`."""
+        async with self.changing(job_id) as change:
+            if change.job.status not in TERMINAL:
+                fail(change, why, code)
+
+    async def job_cancelled(self, job_id: UUID, flow_run_id: UUID) -> None:
+        """See `JobLedger.job_cancelled`."""
+        async with self.changing(job_id) as change:
+            if change.job.status not in TERMINAL and change.job.flow_run_id == flow_run_id:
+                change.move(Move.CANCELLED)
+
+    async def _attempt_moves(self, attempt: Attempt, state: AttemptState, **facts: Any) -> None:
+        """Facts about money are written whatever the job's status is by now."""
+        async with self.changing(attempt.job_id) as change:
+            _moved(change, attempt, state, **facts)
+
+
+def _moved(change: Change, attempt: Attempt, state: AttemptState, **facts: Any) -> AttemptRow:
+    """Give an attempt its next state; one that has ended already stays as it ended."""
+    row = change.attempt(attempt.id)
+    if row.state in OPEN_ATTEMPTS:
+        row.state = state
+        row.ended_at = None if state in OPEN_ATTEMPTS else now()
+        for name, value in facts.items():
+            setattr(row, name, value)
+    return row
+
+
+def _wanted(change: Change) -> None:
+    if change.job.status is not JobStatus.PROCESSING:
+        raise JobCancelled
+
+
+def title_of(script: str) -> str:
+    """A title for a script that came without one: its first words."""
+    line = next((line.strip() for line in script.splitlines() if line.strip()), "Untitled")
+    return line if len(line) <= _TITLE else line[:_TITLE].rsplit(" ", 1)[0].rstrip(" ,.;:") + "…"
+
+
+async def _shelve(change: Change) -> None:
+    """Put a completed film into its owner's library, once."""
+    job = change.job
+    owned = select(Video).where(Video.owner_id == job.owner_id, Video.job_id == job.id)
+    video = (await change.session.exec(owned)).first() or Video(
+        owner_id=job.owner_id, job_id=job.id, title=job.title, script=job.script, status=JobStatus.COMPLETED
+    )
+    video.video_url = media_url(job.film["video"]["key"]) if job.film else None
+    video.status = JobStatus.COMPLETED
+    change.session.add(video)
+
+
+def _job_state(change: Change) -> JobState:
+    job = change.job
+    return JobState(
+        id=job.id,
+        title=job.title,
+        script=job.script,
+        options=VideoOptions.model_validate(job.options),
+        given=job.given,
+        storyboard=job.storyboard,
+        ended=job.status in TERMINAL,
+        error=job.error,
+        scenes=tuple(_scene_state(change, scene) for scene in change.scenes),
+    )
+
+
+def _scene_state(change: Change, scene: SceneRow) -> SceneState:
+    mine = [a for a in change.attempts if a.scene_number == scene.number]
+    chosen = next((a for a in mine if a.id == scene.chosen_attempt_id), None)
+    running = change.open_attempt(scene.number)
+    return SceneState(
+        number=scene.number,
+        description=scene.description,
+        prompt=scene.prompt,
+        duration_seconds=scene.duration_seconds,
+        cost_micros=scene.cost_micros,
+        clip=clip_of(chosen.clip) if chosen and chosen.clip else None,
+        kept=_attempt(chosen) if chosen else None,
+        done=scene.status is SceneStatus.COMPLETED,
+        attempt=_attempt(running) if running else None,
+        attempts=sum(a.take == scene.take and a.run == change.job.run for a in mine),
+        error=scene.error,
+    )
+
+
+def clip_of(stored: dict[str, Any]) -> Clip:
+    """The stored JSON → the clip."""
+    still = stored.get("still")
+    return Clip(**{**stored, "video": StoredFile(**stored["video"]), "still": StoredFile(**still) if still else None})
+
+
+def _attempt(row: AttemptRow) -> Attempt:
+    return Attempt(
+        id=row.id,
+        job_id=row.job_id,
+        scene_number=row.scene_number,
+        token=row.token,
+        state=row.state,
+        request=row.request,
+        intended_at=row.intended_at,
+        callback_url=row.callback_url,
+        generation_id=row.generation_id,
+        submitted_at=row.submitted_at,
+        cost_micros=row.cost_micros,
+    )

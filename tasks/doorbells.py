@@ -1,0 +1,51 @@
+"""Doorbells: Luma's callbacks reach the API, waits are in a worker; the ledger carries the ring between them."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from tasks.ledger import SceneLedger
+
+log = logging.getLogger("storyreel.doorbells")
+
+LOOK_EVERY: Final = 0.2  # seconds; one indexed read for all waits of the process
+SKEW: Final = timedelta(seconds=60)  # between the clocks of the machines that write and read
+
+
+class Doorbells:
+    """One for each attempt that is waited for; looks only while somebody waits."""
+
+    def __init__(self, ledger: SceneLedger, every: float = LOOK_EVERY) -> None:
+        self._ledger, self._every = ledger, every
+        self._bells: dict[str, asyncio.Event] = {}
+        self._heard: dict[str, datetime] = {}
+        self._looking: asyncio.Task[None] | None = None
+
+    @contextlib.asynccontextmanager
+    async def bell(self, token: str) -> AsyncIterator[asyncio.Event]:
+        """An event that is set whenever the callback of this attempt has come."""
+        bell = self._bells[token] = asyncio.Event()
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look())
+        try:
+            yield bell
+        finally:
+            del self._bells[token]
+            self._heard.pop(token, None)
+
+    async def _look(self) -> None:
+        begun = datetime.now(UTC) - SKEW
+        while self._bells:
+            try:
+                rung = await self._ledger.rung(max([begun, *(at - SKEW for at in self._heard.values())]))
+            except Exception:
+                log.warning("the doorbells can't be looked at", exc_info=True)
+                rung = {}
+            for token, at in rung.items():
+                if token in self._bells and self._heard.get(token) != at:
+                    self._heard[token] = at
+                    self._bells[token].set()
+            await asyncio.sleep(self._every)

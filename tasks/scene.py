@@ -1,0 +1,204 @@
+"""One scene: resume or submit, wait, fetch. The order of the ledger's writes keeps a scene from being paid twice."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID
+
+from tasks.doorbells import Doorbells
+from tasks.film import inspect_clip, make_still
+from tasks.ledger import Attempt, AttemptState, Clip, GenerationClaimed, SceneLedger, SceneState
+from tasks.luma import (
+    AssetBroken,
+    AssetExpired,
+    Backoff,
+    DeadlinePassed,
+    Generation,
+    GenerationFailed,
+    GenerationNotFound,
+    GenerationRequest,
+    LumaClient,
+    LumaError,
+    RateLimited,
+    SubmissionDoubted,
+    Unavailable,
+    Undecidable,
+)
+from tasks.luma.gate import Gate, Slot
+from tasks.luma.lookup import look_for
+from tasks.luma.polling import wait_for
+from tasks.media import MediaError, MediaStore, clip_key, still_key
+from tasks.options import VideoOptions
+
+FETCHES: Final = 4
+FETCH_BACKOFF: Final = Backoff(base=0.5, factor=3, maximum=10, jitter=0.3)
+RETRIES: Final = 6
+"""Further tries of a whole scene after the first, at most; most errors allow fewer."""
+RETRY_BACKOFF: Final = Backoff(base=2, factor=2, maximum=60, jitter=0.3)
+"""Seconds before such a try."""
+
+
+class SubmissionLost(LumaError):
+    """A doubted submission is surely not at Luma: nothing was begun, so it may be sent anew."""
+
+    retry = True
+    code = "luma_submission_lost"
+
+
+@dataclass(frozen=True, slots=True)
+class SceneTools:
+    """What a scene is made with."""
+
+    ledger: SceneLedger
+    luma: LumaClient
+    gate: Gate
+    media: MediaStore
+    doorbells: Doorbells
+    callback_base: str | None
+    deadline_seconds: float
+
+
+def again(error: BaseException, tries: int) -> bool:
+    """Whether a scene that failed so, after so many tries, is worth another: pure."""
+    if isinstance(error, GenerationFailed):
+        return tries <= min(error.retries, RETRIES)
+    if isinstance(error, LumaError | MediaError):
+        return error.retry and tries <= RETRIES
+    return False
+
+
+async def make_clip(tools: SceneTools, job_id: UUID, number: int, options: VideoOptions) -> Clip:
+    """The scene's clip: what is there is kept, what was begun is resumed, and only what is missing is paid for.
+
+    Raises a `LumaError`, `MediaError` or `JobCancelled`. Called again after any of them, or after a crash at any point,
+    it goes on from what the ledger knows.
+    """
+    scene = await tools.ledger.scene(job_id, number)
+    if scene.done and scene.clip and scene.kept:
+        return await _kept(tools, scene.clip, scene.kept)
+    attempt = scene.attempt
+    if attempt and attempt.state is not AttemptState.SUBMITTED:
+        attempt = await _settle(tools, attempt)
+    async with tools.gate.slot(job_id, creates=attempt is None) as slot:
+        attempt = attempt or await _submit(tools, slot, job_id, scene, options)
+        generation = await _wait(tools, attempt)
+    clip = await _fetch(tools, attempt, generation)
+    await tools.ledger.completed(attempt, clip)
+    return clip
+
+
+async def _kept(tools: SceneTools, clip: Clip, attempt: Attempt) -> Clip:
+    """A clip that is paid for; when its file is gone, Luma is asked for it again."""
+    if await tools.media.verify(clip.video) or attempt.generation_id is None:
+        return clip
+    return await _fetch(tools, attempt, await tools.luma.get(attempt.generation_id))
+
+
+async def _submit(tools: SceneTools, slot: Slot, job_id: UUID, scene: SceneState, options: VideoOptions) -> Attempt:
+    """Intent, POST, id: in this order, each committed before the next."""
+    request = GenerationRequest.of(scene.prompt, options)
+    while True:
+        attempt = await tools.ledger.intend(job_id, scene.number, request.body(), tools.callback_base)
+        try:
+            generation = await tools.luma.submit(request, attempt.callback_url)
+        except RateLimited as error:  # nothing begun, nobody's fault: wait for our turn and write a new intent
+            await tools.ledger.refused(attempt, str(error))
+            await slot.refused(error.retry_after)
+            continue
+        except SubmissionDoubted as error:
+            await tools.ledger.doubted(attempt, str(error))
+            return await _settle(tools, attempt)
+        except LumaError as error:
+            await tools.ledger.refused(attempt, str(error))
+            raise
+        finally:
+            slot.answered()
+        await tools.ledger.submitted(attempt, generation.id)
+        return _with(attempt, generation)
+
+
+async def _settle(tools: SceneTools, attempt: Attempt) -> Attempt:
+    """Find out what became of a POST without an answer, before anything is paid again."""
+    while True:
+        try:
+            found = await look_for(
+                tools.luma,
+                token_url=attempt.callback_url,
+                request_body=attempt.request,
+                intended_at=attempt.intended_at,
+                known=tools.ledger.known_generations,
+            )
+        except Undecidable as error:
+            await tools.ledger.unknown(attempt, str(error))
+            raise
+        if found is None:
+            await tools.ledger.lost(attempt)
+            raise SubmissionLost("Luma's answer was lost and nothing was begun there; trying again.")
+        with contextlib.suppress(GenerationClaimed):  # by another attempt with the same words: look for the next
+            await tools.ledger.submitted(attempt, found.id)
+            return _with(attempt, found)
+
+
+async def _wait(tools: SceneTools, attempt: Attempt) -> Generation:
+    generation_id, left = _submitted(attempt, tools.deadline_seconds)
+    try:
+        async with _bell(tools, attempt) as doorbell:
+            return await wait_for(tools.luma, generation_id, deadline_seconds=left, doorbell=doorbell)
+    except GenerationFailed as error:
+        await tools.ledger.failed(attempt, str(error), refunded=error.refunded)
+        raise
+    except (DeadlinePassed, GenerationNotFound, AssetBroken) as error:
+        await tools.ledger.failed(attempt, str(error), refunded=False)
+        raise
+
+
+@contextlib.asynccontextmanager
+async def _bell(tools: SceneTools, attempt: Attempt) -> AsyncIterator[asyncio.Event | None]:
+    if attempt.callback_url is None:
+        yield None
+    else:
+        async with tools.doorbells.bell(attempt.token) as bell:
+            yield bell
+
+
+async def _fetch(tools: SceneTools, attempt: Attempt, generation: Generation) -> Clip:
+    """Luma's clip → ours; its address is short-lived, so each new try asks Luma for a fresh one."""
+    for tries in range(FETCHES):
+        try:
+            return await _download(tools, attempt, generation)
+        except (AssetExpired, AssetBroken, Unavailable):
+            if tries == FETCHES - 1:
+                raise
+        await asyncio.sleep(FETCH_BACKOFF.delay(tries, 0.5))
+        generation = await tools.luma.get(generation.id)
+    raise AssertionError  # the last try returns or raises
+
+
+async def _download(tools: SceneTools, attempt: Attempt, generation: Generation) -> Clip:
+    if generation.video_url is None:
+        raise AssetBroken("Luma says that this scene is finished but has no video for it.")
+    key = clip_key(attempt.job_id, attempt.scene_number, attempt.id)
+    async with contextlib.aclosing(tools.luma.download(generation.video_url)) as chunks:
+        video = await tools.media.write(key, chunks)
+    try:
+        info = await inspect_clip(tools.media, video)
+    except MediaError as error:
+        raise AssetBroken("What Luma sent for this scene is not a video that plays.") from error
+    still = await make_still(tools.media, key, still_key(attempt.job_id, attempt.scene_number, attempt.id))
+    return Clip(video, info.duration_seconds, info.width, info.height, still)
+
+
+def _submitted(attempt: Attempt, deadline_seconds: float) -> tuple[str, float]:
+    """The generation's id and how long it may still take."""
+    if attempt.generation_id is None or attempt.submitted_at is None:
+        raise ValueError("an attempt that waits has an id")
+    return attempt.generation_id, deadline_seconds - (datetime.now(UTC) - attempt.submitted_at).total_seconds()
+
+
+def _with(attempt: Attempt, generation: Generation) -> Attempt:
+    """The attempt as the ledger has it now."""
+    submitted_at = datetime.now(UTC)
+    return replace(attempt, state=AttemptState.SUBMITTED, generation_id=generation.id, submitted_at=submitted_at)
