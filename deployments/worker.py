@@ -48,10 +48,10 @@ SETTINGS: Final = {PREFECT_WORKER_QUERY_SECONDS: 5.0, PREFECT_CLIENT_MAX_RETRIES
 
 logger = logging.getLogger(__name__)
 
-Around = Callable[[], AbstractAsyncContextManager[None]]
+Around = Callable[[], AbstractAsyncContextManager[object]]
 
 
-def composition_root() -> AbstractAsyncContextManager[None]:
+def composition_root() -> AbstractAsyncContextManager[object]:
     """Open what flows need (ledger, media, Luma) for the life of a worker; imported late, for Prefect's commands."""
     return nullcontext()
 
