@@ -1,9 +1,11 @@
 """What Prefect must know before a film can be made: pool, deployment, limit, and what to do when a worker dies."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
+import httpx
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import StateType
@@ -24,6 +26,7 @@ TAG: Final = "storyreel"
 """Every run of the deployment carries it; the automations look after the runs that do."""
 LIMIT: Final = "luma"
 DESCRIPTION: Final = "Turns a script into a film: a storyboard, one Luma clip per scene, and the clips joined."
+AGAIN_SECONDS: Final = 0.5
 LOST_SECONDS: Final = 75.0
 """Without a heartbeat. Prefect looks every 5 s: with a beat every 30 s, a run begins again within 90 s of the kill."""
 BEAT: Final = "prefect.flow-run.heartbeat"
@@ -91,6 +94,15 @@ async def deploy(settings: Settings, *, entrypoint: str = ENTRYPOINT, name: str 
             await _ensure_pool(client, pool)
             await prepare(settings, client=client)
             return await _deploy_flow(client, entrypoint, name, pool)
+
+
+async def deploy_when_there(settings: Settings) -> UUID:
+    """`deploy`, once Prefect's server answers."""
+    while True:
+        try:
+            return await deploy(settings)
+        except httpx.TransportError:  # it is still starting
+            await asyncio.sleep(AGAIN_SECONDS)
 
 
 async def prepare(settings: Settings | None = None, *, client: PrefectClient | None = None) -> dict[str, Any]:

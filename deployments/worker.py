@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, Final, Self
 from uuid import UUID
 
@@ -53,7 +53,9 @@ Around = Callable[[], AbstractAsyncContextManager[object]]
 
 def composition_root() -> AbstractAsyncContextManager[object]:
     """Open what flows need (ledger, media, Luma) for the life of a worker; imported late, for Prefect's commands."""
-    return nullcontext()
+    from api.bootstrap import studio
+
+    return studio()
 
 
 class InlineWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult]):
@@ -328,17 +330,18 @@ async def _repeat(work: Callable[[], Awaitable[object]], seconds: float, soon: a
 async def run_worker(
     settings: Settings,
     *,
+    pool: str = POOL,
     name: str | None = None,
     limit: int | None = None,
     ready: Callable[[], None] | None = None,
     around: Around | None = None,
 ) -> int:
-    """Work for the pool until SIGTERM or SIGINT; the exit status of the process.
+    """Work for a pool until SIGTERM or SIGINT; the exit status of the process.
 
     `ready` is called once, when runs would start; `around` is entered before the first run and left after the last,
     in the loop where flows run.
     """
     updates = {PREFECT_API_URL: settings.prefect_api_url} if settings.prefect_api_url else {}
     with temporary_settings(updates=updates):
-        await InlineWorker(name=name, limit=limit, ready=ready, around=around).start()
+        await InlineWorker(pool, name=name, limit=limit, ready=ready, around=around).start()
     return 0

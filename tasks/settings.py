@@ -1,7 +1,9 @@
 """Settings: the only reader of the environment and of `.env`."""
 
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -93,3 +95,12 @@ class Settings(BaseSettings):
             if url.startswith(plain + "://"):
                 return driver + url.removeprefix(plain)
         return url
+
+
+def on_loopback(url: str) -> bool:
+    """Whether an address is on this machine: Luma there is the sandbox."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -2,9 +2,7 @@
 
 from collections.abc import Iterable
 from enum import StrEnum
-from ipaddress import ip_address
 from typing import Literal
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Response
 
@@ -23,6 +21,7 @@ from tasks.options import (
     Resolution,
     VideoOptions,
 )
+from tasks.settings import on_loopback
 from tasks.styles import STYLES
 
 router = APIRouter(tags=["system"])
@@ -54,15 +53,6 @@ def _choices(values: Iterable[str] | type[StrEnum]) -> list[Choice]:
 
 def _label(value: str) -> str:
     return value.removesuffix("s") + " seconds" if value in set(Duration) else value[:1].upper() + value[1:]
-
-
-def on_loopback(url: str) -> bool:
-    """Whether an address is on this machine: Luma there is the sandbox."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 @router.get("/health")

@@ -1,0 +1,251 @@
+"""`storyreel`: everything from a terminal."""
+
+import asyncio
+import json
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeVar
+from uuid import UUID
+
+import typer
+from rich.console import Console
+
+from tasks.options import AspectRatio, Duration, Model, Resolution
+from tasks.settings import Settings
+from tasks.styles import DEFAULT_STYLE
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+out: Final = Console(highlight=False)
+err: Final = Console(stderr=True, highlight=False)
+
+Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 opens it to the network.")]
+Port = Annotated[int, typer.Option(min=1, max=65535, help="Port of the studio and the API.")]
+PrefectPort = Annotated[int, typer.Option(min=1, max=65535, help="Port of Prefect's server and UI.")]
+SandboxPort = Annotated[int, typer.Option(min=1, max=65535, help="Port of the sandbox, which draws films without a key.")]
+Data = Annotated[Path | None, typer.Option(help="Folder of ledger and media; by default ./data or STORYREEL_DATA.")]
+Api = Annotated[str, typer.Option(help="Where the API is.", envvar="STORYREEL_STUDIO_URL")]
+T = TypeVar("T")
+STUDIO: Final = "http://127.0.0.1:8000"
+
+
+def _fail(message: str, code: int = 1) -> typer.Exit:
+    err.print(f"[red]{message}[/red]")
+    return typer.Exit(code)
+
+
+def _settings(data: Path | None = None) -> Settings:
+    settings = Settings()
+    return settings.model_copy(update={"data": data}) if data else settings
+
+
+@app.command()
+def up(
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    prefect_port: PrefectPort = 4200,
+    sandbox_port: SandboxPort = 8900,
+    data: Data = None,
+) -> None:
+    """Run everything on this machine until Ctrl-C: Prefect server, API, worker; the sandbox when no Luma key is set."""
+    from deployments.showing import run_up
+    from deployments.stack import Addresses, PortTaken
+
+    at = Addresses(host, port, prefect_port, sandbox_port)
+    try:
+        asyncio.run(run_up(_settings(data), at, out))
+    except (PortTaken, TimeoutError) as error:
+        raise _fail(str(error) or "The parts did not get ready in time; see the logs in the data folder.") from error
+
+
+@app.command()
+def demo(
+    script: Annotated[Path, typer.Argument(help="The script to film.")] = Path("examples/the-lighthouse.txt"),
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    prefect_port: PrefectPort = 4200,
+    sandbox_port: SandboxPort = 8900,
+    data: Data = None,
+) -> None:
+    """Start everything and film an example script, with progress; at a terminal it stays up until Ctrl-C."""
+    from deployments.showing import run_demo
+    from deployments.stack import Addresses, PortTaken
+
+    at = Addresses(host, port, prefect_port, sandbox_port).free()
+    try:
+        raise typer.Exit(asyncio.run(run_demo(_settings(data), at, _read(script), out)))
+    except (PortTaken, TimeoutError) as error:
+        raise _fail(str(error) or "The parts did not get ready in time; see the logs in the data folder.") from error
+
+
+@app.command()
+def api(host: Host = "127.0.0.1", port: Port = 8000) -> None:
+    """Run one API process."""
+    import uvicorn
+
+    uvicorn.run(
+        "api.app:create_app",
+        factory=True,
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=3,
+    )
+
+
+@app.command()
+def worker(
+    name: Annotated[str | None, typer.Option(help="The worker's name in Prefect; by default the machine's.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Runs at a time.")] = None,
+    deploy: Annotated[bool, typer.Option("--deploy", help="First make Prefect know the deployment.")] = False,
+) -> None:
+    """Run one worker, the same as `prefect worker start --pool storyreel` but quicker to start."""
+    from deployments.deploy import deploy_when_there
+    from deployments.worker import run_worker
+
+    async def run() -> int:
+        if deploy:
+            await deploy_when_there(_settings())
+        return await run_worker(_settings(), name=name, limit=limit)
+
+    raise typer.Exit(asyncio.run(run()))
+
+
+@app.command()
+def deploy() -> None:
+    """Make Prefect know the deployment, its work pool, limit and automations; safe to repeat."""
+    from deployments.deploy import deploy as make_known
+
+    asyncio.run(make_known(_settings()))
+    out.print("Deployed generate-video/luma to the work pool storyreel.")
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the ledger's schema to the newest revision."""
+    from api.database import Database
+
+    async def run() -> None:
+        database = Database(_settings().ledger_url)
+        await database.migrate()
+        await database.close()
+
+    asyncio.run(run())
+    out.print("The ledger's schema is current.")
+
+
+@app.command()
+def sandbox(
+    host: Host = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8900,
+    config: Annotated[str, typer.Option(help="Settings as JSON, as PUT /_sandbox/config takes them.")] = "{}",
+) -> None:
+    """A Luma on this machine: Dream Machine under /dream-machine/v1, Agents under /v1, any key is accepted."""
+    from pydantic import ValidationError
+
+    from deployments.sandbox.app import run
+    from deployments.sandbox.config import SandboxConfig
+
+    try:
+        chosen = SandboxConfig.model_validate_json(config)
+    except ValidationError as error:
+        raise _fail(f"--config is not usable: {error.errors()[0]['msg']}.", 2) from error
+    out.print(f"Sandbox on http://{host}:{port}; Dream Machine under /dream-machine/v1, Agents under /v1.")
+    run(host, port, chosen)
+
+
+@app.command()
+def film(
+    script: Annotated[Path, typer.Argument(help="A text or Fountain file; - reads standard input.")],
+    title: Annotated[str | None, typer.Option(help="Title; made from the script when left out.")] = None,
+    model: Annotated[Model, typer.Option(help="Luma's model.")] = Model.RAY_2,
+    aspect_ratio: Annotated[AspectRatio, typer.Option(help="Shape of the film.")] = AspectRatio.WIDE,
+    resolution: Annotated[Resolution, typer.Option(help="Height class.")] = Resolution.P720,
+    duration: Annotated[Duration, typer.Option(help="Length of a scene.")] = Duration.NINE,
+    style: Annotated[str, typer.Option(help="Style preset.")] = DEFAULT_STYLE,
+    max_scenes: Annotated[int, typer.Option(min=1, max=40, help="The most scenes.")] = 7,
+    max_cost: Annotated[float | None, typer.Option(help="Refuse when it would cost more, in US dollars.")] = None,
+    watch: Annotated[bool, typer.Option(help="Stay and show progress.")] = True,
+    api: Api = STUDIO,
+) -> None:
+    """Send a script to a running API and follow its job."""
+    options = {
+        "model": model,
+        "aspectRatio": aspect_ratio,
+        "resolution": resolution,
+        "duration": duration,
+        "style": style,
+        "maxScenes": max_scenes,
+    }
+    _follow(api, {"script": _read(script), "title": title, "options": options, "maxCostUsd": max_cost}, watch=watch)
+
+
+@app.command(name="watch")
+def watch_job(job_id: UUID, api: Api = STUDIO) -> None:
+    """Follow a job until it ends."""
+    from deployments.following import follow
+
+    raise typer.Exit(_talk(follow(api, str(job_id), out)))
+
+
+@app.command()
+def jobs(
+    limit: Annotated[int, typer.Option(min=1, max=100, help="How many.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="As the API answers.")] = False,
+    api: Api = STUDIO,
+) -> None:
+    """List jobs, newest first."""
+    from deployments.following import ask, job_table
+
+    page = _talk(ask(api, "GET", f"/api/jobs?limit={limit}"))
+    out.print_json(json.dumps(page)) if as_json else out.print(job_table(page["jobs"]))
+
+
+@app.command()
+def cancel(job_id: UUID, api: Api = STUDIO) -> None:
+    """End a job; what Luma has begun is spent."""
+    _act(api, f"/api/job/{job_id}/cancel")
+
+
+@app.command()
+def retry(job_id: UUID, api: Api = STUDIO) -> None:
+    """Run an ended job again; only what is missing is paid for."""
+    _act(api, f"/api/job/{job_id}/retry")
+
+
+def _read(script: Path) -> str:
+    try:
+        return typer.get_text_stream("stdin").read() if str(script) == "-" else script.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise _fail(f"{script} can't be read as UTF-8 text: {error}.", 2) from error
+
+
+def _talk(question: Coroutine[None, None, T]) -> T:
+    from deployments.following import Refused
+
+    try:
+        return asyncio.run(question)
+    except Refused as error:
+        raise _fail(str(error)) from error
+    except KeyboardInterrupt as error:
+        raise _fail("Stopped watching; the job goes on.", 130) from error
+
+
+def _follow(api: str, body: dict[str, Any], *, watch: bool) -> None:
+    from deployments.following import ask, follow
+
+    accepted = _talk(ask(api, "POST", "/api/generate", body))
+    out.print(f"Job {accepted['jobId']}")
+    if watch:
+        raise typer.Exit(_talk(follow(api, accepted["jobId"], out)))
+
+
+def _act(api: str, path: str) -> None:
+    from deployments.following import ask
+
+    answer = _talk(ask(api, "POST", path))
+    out.print(f"Job {answer['jobId']} is {answer['status']}.")
+
+
+if __name__ == "__main__":
+    app()

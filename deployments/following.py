@@ -1,0 +1,110 @@
+"""A job in the terminal: asks the API as any client would."""
+
+import asyncio
+from typing import Any, Final
+
+import httpx
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+POLL_EVERY: Final = 0.5  # seconds
+ENDED: Final = ("completed", "failed", "cancelled")
+_MARKS: Final = {"pending": "·", "generating": "●", "completed": "✓", "failed": "✗"}
+_COLOURS: Final = {
+    "pending": "dim",
+    "generating": "yellow",
+    "completed": "green",
+    "failed": "red",
+    "queued": "dim",
+    "processing": "yellow",
+    "cancelling": "yellow",
+    "cancelled": "dim",
+}
+
+
+class Refused(Exception):
+    """The API said no, or nothing; the text is one sentence."""
+
+
+async def ask(api: str, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    """One request to the API → its JSON. Raises `Refused`."""
+    async with httpx.AsyncClient(base_url=api, timeout=30) as client:
+        return await _ask(client, method, path, body)
+
+
+async def _ask(client: httpx.AsyncClient, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    try:
+        answer = await client.request(method, path, json=body)
+        found = answer.json()
+    except httpx.TransportError as error:
+        raise Refused(f"No Storyreel answers at {client.base_url}; start one with “storyreel up”.") from error
+    except ValueError as error:
+        raise Refused(f"What answers at {client.base_url} is not Storyreel.") from error
+    if answer.is_error:
+        raise Refused(str(found.get("detail", f"The API answered {answer.status_code}.")))
+    return found
+
+
+async def follow(api: str, job_id: str, console: Console) -> int:
+    """Show a job until it ends → 0 for a film, 1 for none. Outlives an API that is away for a while."""
+    async with httpx.AsyncClient(base_url=api, timeout=30) as client:
+        job = await _ask(client, "GET", f"/api/job/{job_id}")
+        shown: set[str] = set()
+        with Live(view(job), console=console, refresh_per_second=8, transient=False) as live:
+            while job["status"] not in ENDED:
+                await asyncio.sleep(POLL_EVERY)
+                try:
+                    job = await _ask(client, "GET", f"/api/job/{job_id}")
+                except Refused:
+                    continue
+                live.update(view(job))
+                _say_steps(job, shown, console)
+    return _verdict(job, api, console)
+
+
+def _say_steps(job: dict[str, Any], shown: set[str], console: Console) -> None:
+    """Where nothing can be redrawn, say each step once."""
+    if not console.is_terminal and job["currentStep"] not in shown:
+        shown.add(job["currentStep"])
+        console.print(f"{job['progress']:3d} %  {job['currentStep']}")
+
+
+def view(job: dict[str, Any]) -> Group:
+    """A bar for the job and a line for each scene."""
+    head = Table.grid(padding=(0, 1))
+    head.add_row(
+        ProgressBar(total=100, completed=job["progress"], width=40), f"{job['progress']:3d} %", job["currentStep"]
+    )
+    lines = [_scene_line(scene) for scene in (job["results"] or {"scenes": []})["scenes"]]
+    return Group(Text(job["title"], style="bold"), head, *lines)
+
+
+def _scene_line(scene: dict[str, Any]) -> Text:
+    colour = _COLOURS.get(scene["status"], "")
+    text = Text(f" {_MARKS.get(scene['status'], '?')} {scene['sceneNumber']:2d} ", style=colour)
+    text.append(f"{scene['status']:<10} ", style=colour)
+    text.append(scene["error"] or " ".join(scene["description"].split()), style="red" if scene["error"] else "")
+    text.truncate(100, overflow="ellipsis")
+    return text
+
+
+def _verdict(job: dict[str, Any], api: str, console: Console) -> int:
+    film = (job["results"] or {}).get("film")
+    if job["status"] == "completed" and film:
+        cost = job["cost"]["spentUsd"] - job["cost"]["refundedUsd"]
+        console.print(f"[green]Film ready[/green]: {film['durationSeconds']:.1f} s, ${cost:.2f}  {api}{film['videoUrl']}")
+        return 0
+    console.print(f"[red]No film[/red]: {job['error'] or job['currentStep']}")
+    return 1
+
+
+def job_table(jobs: list[dict[str, Any]]) -> Table:
+    """Jobs as a table."""
+    table = Table("job", "status", "", "title", "created")
+    for job in jobs:
+        status = Text(job["status"], style=_COLOURS.get(job["status"], "green"))
+        table.add_row(job["jobId"], status, f"{job['progress']} %", job["title"], job["createdAt"][:19].replace("T", " "))
+    return table
