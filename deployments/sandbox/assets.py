@@ -51,7 +51,11 @@ def ranged(body: bytes, media_type: str, wanted: str | None) -> Response:
 def _span(text: str, size: int) -> tuple[int, int] | None:
     """The [start, end) of "a-b", "a-" or "-n", or None where there is nothing to send."""
     first, dash, last = text.partition("-")
-    if not dash or not (first or last) or not all(part.isdecimal() for part in (first, last) if part):
+    if (
+        not dash
+        or not (first or last)
+        or not all(part.isdecimal() and len(part) < 16 for part in (first, last) if part)
+    ):
         return None
     if not first:
         start, end = max(0, size - int(last)), size

@@ -47,7 +47,9 @@ class SandboxConfig(BaseModel):
     callback_delay_seconds: Seconds = 5.0
     callbacks_anywhere: Annotated[bool, Field(description="Call back hosts other than loopback.")] = False
 
-    seed: Annotated[int | None, Field(description="Makes ids and chances repeat; null: fresh ones.")] = None
+    seed: Annotated[
+        int | None, Field(description="Makes ids and chances repeat, from the next reset on; null: fresh ones.")
+    ] = None
 
     def changed(self, **changes: object) -> Self:
         """A checked copy with these fields replaced; raises pydantic.ValidationError."""

@@ -25,9 +25,10 @@ MESH: Final = 20
 SCALER: Final = "bicubic+accurate_rnd+bitexact+full_chroma_inp"
 TV: Final = "out_color_matrix=bt709:out_range=tv"
 ENCODER: Final = {
-    "preset": "ultrafast", "tune": "zerolatency", "crf": "26", "threads": "1", "g": "48", "sc_threshold": "0",
-    "flags": "+bitexact",
+    "preset": "ultrafast", "qp": "21", "g": "120", "sc_threshold": "0", "threads": "1", "flags": "+bitexact",
+    "x264-params": "deblock=0,0:colorprim=bt709:transfer=bt709:colormatrix=bt709",
 }  # fmt: skip
+"""One thread, because how x264 shares work shows in its bytes; deblocking, because soft colours would show squares."""
 
 
 @dataclass(frozen=True, slots=True)

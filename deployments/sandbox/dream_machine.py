@@ -1,8 +1,8 @@
 """The Dream Machine wire: generations with a list and callbacks, credits, ping, concepts."""
 
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import urlsplit
 
+import httpx
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -83,8 +83,11 @@ class GenerationRequest(BaseModel):
     @classmethod
     def _web_address(cls, value: str | None) -> str | None:
         if value is not None:
-            parts = urlsplit(value)
-            if parts.scheme not in ("http", "https") or not parts.hostname:
+            try:
+                parts = httpx.URL(value)
+            except httpx.InvalidURL as error:
+                raise ValueError(str(error)) from None
+            if parts.scheme not in ("http", "https") or not parts.host:
                 raise ValueError("must be an http or https URL")
         return value
 
@@ -198,7 +201,7 @@ async def delete(request: Request) -> Response:
 
 def _page(request: Request, name: str, default: int, lowest: int) -> int:
     text = request.query_params.get(name, str(default))
-    if not text.isascii() or not text.isdecimal() or int(text) < lowest:
+    if not (text.isascii() and text.isdecimal() and len(text) < 10) or int(text) < lowest:
         raise Refused(400, f"{name} must be a whole number of at least {lowest}")
     return int(text)
 

@@ -62,14 +62,6 @@ class Plan:
     """What is said instead of the wire's own word for running."""
     without_assets: bool = False
 
-    def state(self, age: float) -> State:
-        """The state at this age."""
-        if age < self.queued_seconds:
-            return State.QUEUED
-        if age < self.seconds:
-            return State.RUNNING
-        return State.FAILED if self.failure else State.COMPLETED
-
 
 def planned(config: SandboxConfig, random: Random, faults: Iterable[Fault] = ()) -> Plan:
     """The plan of a new generation: the configured pace and chances, then the faults in order."""
@@ -132,10 +124,20 @@ class Generation:
     deleted: bool = False
 
     @property
+    def starts_at(self) -> float:
+        """When it leaves the queue, in seconds since the epoch."""
+        return self.created_at + self.plan.queued_seconds
+
+    @property
     def ends_at(self) -> float:
         """When it reaches its last state, in seconds since the epoch."""
         return self.created_at + self.plan.seconds
 
     def state(self, now: float) -> State:
         """The state at this moment."""
-        return self.plan.state(now - self.created_at)
+        # Compared as absolute times: an age would lose the last digits, and a callback be a state behind.
+        if now < self.starts_at:
+            return State.QUEUED
+        if now < self.ends_at:
+            return State.RUNNING
+        return State.FAILED if self.plan.failure else State.COMPLETED

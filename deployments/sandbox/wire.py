@@ -47,7 +47,8 @@ async def json_object(request: Request) -> dict[str, Any]:
     """The body as a JSON object; raises Refused(400)."""
     try:
         body = json.loads(await request.body())
-    except ValueError:
+        json.dumps(body, ensure_ascii=False).encode()  # half a surrogate pair parses, and could not be echoed
+    except (ValueError, RecursionError):
         raise Refused(400, "The body is not valid JSON") from None
     if not isinstance(body, dict):
         raise Refused(400, "The body must be a JSON object")
