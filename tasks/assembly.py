@@ -10,7 +10,7 @@ from uuid import UUID
 
 from tasks.captions import Spoken, webvtt
 from tasks.clips import jpeg, look_into, still_of
-from tasks.files import Draft, MediaError, digest_of
+from tasks.files import Draft, MediaError, blocks_of
 from tasks.film_plan import Part, Plan, plan
 from tasks.joining import join
 from tasks.ledger import Clip, Film, StoredFile
@@ -86,9 +86,9 @@ class Assembly:
         if scene.clip is None:
             return Part(scene.number, scene.description, scene.duration_seconds)
         path, name = self.store.path(scene.clip.video.key), f"The clip of scene {scene.number}"
+        if not self.store.holds(scene.clip.video, full=True):
+            raise ClipUnusable(f"{name} is missing or damaged.", scene.number)
         try:
-            if digest_of(path, name)[1] != scene.clip.video.sha256:
-                raise MediaError(f"{name} is damaged.")
             info = look_into(path, name)
         except MediaError as error:
             raise ClipUnusable(str(error), scene.number) from error
@@ -107,8 +107,8 @@ class Assembly:
         """Everything beside the film is made and named before the first file of it is kept."""
         size, sha256 = draft.measure()
         captions = self._lay_beside("captions.vtt", self._captions())
-        poster = self._lay_beside("poster.jpg", self._poster())
         records = [self._record(at, scene) for at, scene in enumerate(self.scenes)]
+        poster = self._lay_beside("poster.jpg", self._poster(records))
         told = self._manifest(StoredFile("film.mp4", size, sha256), captions, poster, records)
         digest = self._lay_beside("manifest.json", told).sha256
         kept = {
@@ -134,8 +134,12 @@ class Assembly:
         times = zip(self.scenes, borders, borders[1:], strict=False)
         return webvtt(Spoken(start, end, scene.description) for scene, start, end in times).encode()
 
-    def _poster(self) -> bytes:
-        return next(_still(part) for part in self._parts if part.path)
+    def _poster(self, records: Sequence[SceneRecord]) -> bytes:
+        """The still of the first scene that has a clip."""
+        still = next(record.still for record in records if record.clip)
+        if still.key in self._beside:
+            return self._beside[still.key]
+        return b"".join(blocks_of(self.store.path(still.key), "The still of the first clip"))
 
     def _record(self, at: int, scene: FilmScene) -> SceneRecord:
         start, end = self._plan.borders[at : at + 2]
@@ -154,11 +158,12 @@ class Assembly:
 
     def _still_of_scene(self, at: int, scene: FilmScene) -> StoredFile:
         """The still that was kept with the clip; otherwise one is laid beside the film."""
-        if scene.clip and scene.clip.still and self.store.path(scene.clip.still.key).is_file():
+        if scene.clip and scene.clip.still and self.store.holds(scene.clip.still):
             return scene.clip.still
         part, name = self._parts[at], f"scene-{scene.number:03d}.jpg"
-        card = None if part.path else title_card(part.number, part.text, self._plan.width, self._plan.height)
-        return self._lay_beside(name, jpeg(card) if card else _still(part))
+        size = self._plan.width, self._plan.height
+        image = still_of(*part.source) if part.path else title_card(part.number, part.text, *size)
+        return self._lay_beside(name, jpeg(image))
 
     def _manifest(
         self, film: StoredFile, captions: StoredFile, poster: StoredFile, records: Sequence[SceneRecord]
@@ -181,10 +186,6 @@ class Assembly:
             captions=captions,
             poster=poster,
         )
-
-
-def _still(part: Part) -> bytes:
-    return jpeg(still_of(*part.source))
 
 
 def _chapter(scene: FilmScene) -> str:

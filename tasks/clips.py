@@ -33,6 +33,7 @@ class ClipInfo:
     """The exact duration, seconds."""
     rate: Fraction = field(repr=False)
     """The exact frames per second."""
+    frames: int = field(repr=False)
     begin: int = field(repr=False)
     """Presentation time of the first frame, in the stream's ticks."""
     colours: tuple[int, int, int] = field(repr=False)
@@ -62,7 +63,9 @@ def opened(path: Path, name: str) -> Iterator[tuple[InputContainer, VideoStream]
         with av.open(str(path)) as container:
             if not container.streams.video:
                 raise MediaError(f"{name} has no picture.")
-            yield container, container.streams.video[0]
+            stream = container.streams.video[0]
+            stream.thread_type = "AUTO"
+            yield container, stream
     except (FileNotFoundError, PermissionError) as error:
         raise MediaError(f"{name} can't be read: {error.strerror}.", retry=True) from error
     except (av.FFmpegError, UnicodeDecodeError) as error:
@@ -93,6 +96,7 @@ def look_into(path: Path, name: str) -> ClipInfo:
             has_audio=bool(container.streams.audio),
             length=length,
             rate=rate,
+            frames=timing.packets,
             begin=timing.begin,
             colours=(context.color_primaries, context.color_trc, context.colorspace),
             joint=_joint(stream, timing),

@@ -5,11 +5,12 @@ import contextvars
 import errno
 import hashlib
 import os
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, Final, Self, TypeVar
+from typing import BinaryIO, Final, Self, TypeVar, cast
 from uuid import uuid4
 
 from tasks.ledger import StoredFile
@@ -43,19 +44,27 @@ async def in_thread(
     A thread can't be ended from outside: not waiting for it would leave it writing to files that the caller cleans up.
     `stop` asks long work to give up when the caller is cancelled.
     """
+    claim = threading.Lock()  # whoever takes it first decides whether the work is done at all
+
+    def claimed() -> T | None:
+        return work() if claim.acquire(blocking=False) else None
+
     context = contextvars.copy_context()
-    future = asyncio.get_running_loop().run_in_executor(executor, context.run, work)
+    future = asyncio.get_running_loop().run_in_executor(executor, context.run, claimed)
     try:
-        return await asyncio.shield(future)
+        return cast(T, await asyncio.shield(future))
     except asyncio.CancelledError:
         stop()
-        future.cancel()  # does it only when the work has not begun
-        while not future.done():
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait([future])
-        if not future.cancelled():
-            future.exception()  # looked at, so that asyncio does not warn of it
+        if not claim.acquire(blocking=False):
+            await _ended(future)
         raise
+
+
+async def _ended(future: asyncio.Future[T]) -> None:
+    while not future.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait([future])
+    future.exception()  # looked at, so that asyncio does not warn of it
 
 
 @contextmanager

@@ -46,6 +46,7 @@ class Plan:
     colours: tuple[int, int, int]
     sound: bool
     borders: tuple[Fraction, ...]
+    frames: int
 
 
 def plan(parts: Sequence[Part]) -> Plan:
@@ -67,4 +68,5 @@ def plan(parts: Sequence[Part]) -> Plan:
         colours=infos[0].colours,
         sound=any(info.has_audio for info in infos),
         borders=tuple(borders),
+        frames=sum(info.frames for info in infos) if copy else round(borders[-1] * rate),
     )

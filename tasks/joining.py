@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import av
+from av.container import OutputContainer
 
-from tasks.files import explained
+from tasks.files import MediaError, explained
 from tasks.film_plan import Part, Plan
 from tasks.picture import Copied, Encoded
 from tasks.soundtrack import Soundtrack
@@ -20,7 +21,9 @@ from tasks.soundtrack import Soundtrack
 if TYPE_CHECKING:  # a name of PyAV's stubs only
     from av.container.core import Chapter
 
-_MUXER: Final = {"movflags": "+faststart", "fflags": "+bitexact"}
+_PER_FRAME: Final = 64  # bytes: more than the index of an MP4 takes for a frame of picture or sound
+_PER_CHAPTER: Final = 1024  # bytes, likewise
+_SOUND_FRAMES: Final = Fraction(48_000, 1024)  # a second
 
 
 def join(
@@ -33,19 +36,38 @@ def join(
     progress: Callable[[float], None],
 ) -> None:
     """Write the film to `target`. `progress` gets the share done, 0 to 1, often; what it raises ends the work."""
-    with explained("written", "The film"), av.open(str(target), "w", format="mp4", options=dict(_MUXER)) as film:
-        film.metadata.update(metadata)
-        film.set_chapters(list(_chapters(made.borders, chapters)))
-        picture = Copied(film, parts[0]) if made.copy else Encoded(film, made)
-        sound = Soundtrack(film) if made.sound else None
-        for at, part in enumerate(parts):
-            for done in picture.add(part, made.borders[at], made.borders[at + 1]):
-                progress((at + done) / len(parts))
-            if sound:
-                sound.add(part.path if part.info and part.info.has_audio else None, made.borders[at + 1])
-        picture.finish()
+    try:
+        with explained("written", "The film"), _opened(target, made, chapters) as film:
+            film.metadata.update(metadata)
+            film.set_chapters(list(_chapters(made.borders, chapters)))
+            _fill(film, parts, made, progress)
+    except av.FFmpegError as error:
+        raise MediaError("The clips can't be joined to a film.") from error
+
+
+def _opened(target: Path, made: Plan, chapters: Sequence[str]) -> OutputContainer:
+    """An MP4 with room for its index before the picture, so that it plays while it still downloads.
+
+    FFmpeg's `faststart` would write everything a second time to make that room, and PyAV keeps the interpreter's lock
+    for as long: the event loop would stand still.
+    """
+    seconds = made.borders[-1]
+    frames = made.frames + (seconds * _SOUND_FRAMES if made.sound else 0)
+    room = 32_768 + int(frames) * _PER_FRAME + len(chapters) * _PER_CHAPTER
+    return av.open(str(target), "w", format="mp4", options={"moov_size": str(room), "fflags": "+bitexact"})
+
+
+def _fill(film: OutputContainer, parts: Sequence[Part], made: Plan, progress: Callable[[float], None]) -> None:
+    picture = Copied(film, parts[0]) if made.copy else Encoded(film, made)
+    sound = Soundtrack(film) if made.sound else None
+    for at, part in enumerate(parts):
+        for done in picture.add(part, made.borders[at], made.borders[at + 1]):
+            progress((at + done) / len(parts))
         if sound:
-            sound.finish()
+            sound.add(part.source if part.info and part.info.has_audio else None, made.borders[at + 1])
+    picture.finish()
+    if sound:
+        sound.finish()
 
 
 def _chapters(borders: Sequence[Fraction], titles: Sequence[str]) -> "Iterator[Chapter]":

@@ -93,9 +93,10 @@ class MediaStore:
 
     async def verify(self, file: StoredFile, *, full: bool = False) -> bool:
         """Whether the file is there with its size, and when `full` with its SHA-256 too (reads all of it)."""
-        return await in_thread(partial(self._verify, file, full))
+        return await in_thread(partial(self.holds, file, full=full))
 
-    def _verify(self, file: StoredFile, full: bool) -> bool:
+    def holds(self, file: StoredFile, *, full: bool = False) -> bool:
+        """`verify` for code that is in a thread already."""
         path = self.path(file.key)
         try:
             if not path.is_file() or path.stat().st_size != file.size:

@@ -27,11 +27,11 @@ class Soundtrack:
         self._waiting = AudioFifo()
         self._taken = self._written = 0  # samples
 
-    def add(self, source: Path | None, until: Fraction) -> None:
-        """Fill up to `until` seconds of film with the clip's sound, cut or continued in silence; None: silence."""
+    def add(self, source: tuple[Path, str] | None, until: Fraction) -> None:
+        """Fill up to `until` seconds of film with the sound of a clip (path, name), cut or continued in silence."""
         missing = round(until * _RATE) - self._taken
         self._taken += missing
-        for frame in _sound(source) if source else ():
+        for frame in _sound(*source) if source else ():
             if missing <= 0:
                 break
             missing -= self._take(frame, missing)
@@ -65,7 +65,7 @@ class Soundtrack:
         self._mux(None)
 
 
-def _sound(path: Path) -> Iterator[AudioFrame]:
+def _sound(path: Path, name: str) -> Iterator[AudioFrame]:
     resampler = AudioResampler(format=_FORMAT, layout=_LAYOUT, rate=_RATE)
     try:
         with av.open(str(path)) as container:
@@ -74,7 +74,7 @@ def _sound(path: Path) -> Iterator[AudioFrame]:
                 yield from resampler.resample(frame)
             yield from resampler.resample(None)
     except av.FFmpegError as error:
-        raise MediaError(f"The sound of {path.name} can't be read.") from error
+        raise MediaError(f"{name} has sound that can't be read.") from error
 
 
 def _silence(samples: int) -> AudioFrame:

@@ -40,6 +40,7 @@ _TOP, _BOTTOM = (24, 29, 41), (11, 13, 19)
 _TEXT, _QUIET, _RULE = (226, 228, 233), (128, 136, 152), (58, 65, 82)
 _MISSING: Final = "This scene is missing"
 _LONGEST: Final = 700  # characters: more can't be read in a scene's time, nor fitted
+_SYMBOLS: Final = frozenset({"So", "Sk", "Cn"})  # Cn: emoji newer than Python's tables
 _JOINERS: Final = "\u200d\ufe0e\ufe0f"  # glue of emoji sequences, no glyphs themselves
 _SPACING: Final = 1.42  # line height in font sizes
 
@@ -115,7 +116,7 @@ def _drawable(text: str) -> tuple[str, Font]:
 
 def _without_symbols(text: str) -> str:
     """Emoji and other pictures left out: the words matter more."""
-    return one_line("".join(c for c in text if unicodedata.category(c) not in {"So", "Sk"} and c not in _JOINERS))
+    return one_line("".join(c for c in text if unicodedata.category(c) not in _SYMBOLS and c not in _JOINERS))
 
 
 def _without_accents(text: str) -> str:
