@@ -84,11 +84,13 @@ def refused_read(response: httpx.Response, detail: str) -> LumaError | None:
         return Unavailable(f"Luma doesn't answer at the moment (HTTP {status}).", retry_after=retry_after(response))
     if status in _MOVED:
         return wrong_address()
+    if trouble := account_trouble(response, detail):
+        return trouble
     if not detail:
         return StrangeAnswer(f"Luma answered with HTTP {status} and nothing that explains it.")
-    code = NOT_FOUND if status == 404 else None
-    text = _because("Luma refused a question", status, detail)
-    return account_trouble(response, detail) or RequestRefused(text, code=code)
+    return RequestRefused(
+        _because("Luma refused a question", status, detail), code=NOT_FOUND if status == 404 else None
+    )
 
 
 def account_trouble(response: httpx.Response, detail: str) -> AccountError | None:

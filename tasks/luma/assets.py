@@ -10,6 +10,7 @@ from tasks.luma.answers import BROKEN
 from tasks.luma.errors import AssetBroken, AssetExpired, Unavailable
 
 MOST_BYTES: Final = 1 << 30  # far above nine seconds at 4k
+MOST_PORT: Final = 65_535
 _MOST_REDIRECTS: Final = 5
 _GONE: Final = {401, 403, 404, 410}  # how object stores answer for a signed address whose time is over
 
@@ -48,17 +49,23 @@ async def _open(http: httpx.AsyncClient, url: str, home: str) -> httpx.Response:
 
 async def _whole(response: httpx.Response, most_bytes: int) -> AsyncGenerator[bytes, None]:
     _refuse(response)
-    told = response.headers.get("content-length", "")
-    expected = int(told) if told.isascii() and told.isdigit() else None
+    expected, received = _length(response), 0
     if (expected or 0) > most_bytes:
         raise AssetBroken(f"The clip is larger than {most_bytes} bytes.")
     async for chunk in response.aiter_bytes():
-        if response.num_bytes_downloaded > most_bytes:
+        received += len(chunk)
+        if received > most_bytes:
             raise AssetBroken(f"The clip is larger than {most_bytes} bytes.")
         yield chunk
-    received = response.num_bytes_downloaded  # as on the wire, before any decoding
     if not received or (expected is not None and received != expected):
-        raise AssetBroken(f"The clip came incomplete: {received} of {told or 'an unknown number of'} bytes.")
+        raise AssetBroken(f"The clip came incomplete: {received} of {expected or 'an unknown number of'} bytes.")
+
+
+def _length(response: httpx.Response) -> int | None:
+    """The bytes that the answer announces, where those are the clip's own."""
+    told = response.headers.get("content-length", "")
+    plain = response.headers.get("content-encoding", "identity") == "identity"
+    return int(told) if plain and told.isascii() and told.isdigit() else None
 
 
 def _refuse(response: httpx.Response) -> None:
@@ -81,7 +88,8 @@ def _parsed(url: str) -> httpx.URL:
 
 
 def _trusted(url: httpx.URL, home: str) -> bool:
-    return url.scheme == "https" or (url.scheme == "http" and (url.host == home or _loopback(url.host)))
+    whole = bool(url.host) and (url.port or 0) <= MOST_PORT
+    return whole and (url.scheme == "https" or (url.scheme == "http" and (url.host == home or _loopback(url.host))))
 
 
 def _loopback(host: str) -> bool:

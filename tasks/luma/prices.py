@@ -45,7 +45,7 @@ class Prices(BaseModel):
 
     @classmethod
     def load(cls, path: Path | None) -> "Prices":
-        """The table in the JSON file at `path`, or the built-in one; for start-up, as it reads. Raises PricesInvalid."""
+        """The table in the JSON file at `path`, or the built-in one; for start-up: it reads. Raises PricesInvalid."""
         if path is None:
             return PRICES
         try:

@@ -15,4 +15,4 @@ def _size(resolution: Resolution, ratio: AspectRatio) -> tuple[int, int]:
 
 
 SIZES: Final = {(resolution, ratio): _size(resolution, ratio) for resolution in Resolution for ratio in AspectRatio}
-"""(width, height) in pixels. Luma publishes those of 16:9; in the others the resolution is taken as the shorter side."""
+"""(width, height) in pixels. Luma publishes those of 16:9; in others the resolution is taken as the shorter side."""

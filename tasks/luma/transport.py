@@ -21,7 +21,7 @@ from tasks.luma.answers import (
     refused_read,
     wrong_address,
 )
-from tasks.luma.assets import download
+from tasks.luma.assets import MOST_PORT, download
 from tasks.luma.backoff import Backoff
 from tasks.luma.errors import AccountError, RequestRefused, StrangeAnswer, Unavailable
 
@@ -162,6 +162,6 @@ def _checked_base(base_url: str) -> str:
         url = httpx.URL(base_url)
     except (httpx.InvalidURL, TypeError) as error:
         raise wrong_address() from error
-    if url.scheme not in {"http", "https"} or not url.host:
+    if url.scheme not in {"http", "https"} or not url.host or (url.port or 0) > MOST_PORT:
         raise wrong_address()
     return base_url.rstrip("/")
