@@ -4,14 +4,13 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from fractions import Fraction
 from random import Random
 from typing import Final
 
 from deployments.sandbox.config import SandboxConfig
 from deployments.sandbox.faults import Fault, FaultKind, Wire
 
-PIXELS: Final = {"360p": 640 * 360, "540p": 960 * 540, "720p": 1280 * 720, "1080p": 1920 * 1080, "4k": 3840 * 2160}
+SHORTER_SIDE: Final = {"360p": 360, "540p": 540, "720p": 720, "1080p": 1080, "4k": 2160}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +23,12 @@ class Shape:
 
     @classmethod
     def of(cls, resolution: str, aspect_ratio: str, duration: str) -> "Shape":
-        """The shape behind the wire's words: a resolution names a number of pixels; sides are even, the ratio exact."""
-        ratio = Fraction(*(int(part) for part in aspect_ratio.split(":")))
-        unit = 2 * round(math.sqrt(PIXELS[resolution] / (ratio.numerator * ratio.denominator)) / 2)
-        return cls(ratio.numerator * unit, ratio.denominator * unit, int(duration.removesuffix("s")))
+        """The shape behind the wire's words: the resolution names the shorter side; both sides are even."""
+        across, down = (int(side) for side in aspect_ratio.split(":"))
+        shorter = SHORTER_SIDE[resolution]
+        longer = 2 * round(shorter * max(across, down) / min(across, down) / 2)
+        width, height = (longer, shorter) if across >= down else (shorter, longer)
+        return cls(width, height, int(duration.removesuffix("s")))
 
 
 class State(StrEnum):

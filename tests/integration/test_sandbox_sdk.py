@@ -16,6 +16,7 @@ import pytest
 from deployments.sandbox.app import server
 from deployments.sandbox.config import SandboxConfig
 
+KEY = "a-key"
 PROMPT = "A lighthouse keeper climbs the stair"
 
 
@@ -66,26 +67,26 @@ def sandbox(_served: str) -> Iterator[Running]:
 
 @pytest.fixture
 def dream(sandbox: Running) -> Iterator[lumaai.LumaAI]:
-    with lumaai.LumaAI(auth_token="a-key", base_url=f"{sandbox.url}/dream-machine/v1", max_retries=0) as client:
+    with lumaai.LumaAI(auth_token=KEY, base_url=f"{sandbox.url}/dream-machine/v1", max_retries=0) as client:
         yield client
 
 
 @pytest.fixture
 async def async_dream(sandbox: Running) -> AsyncIterator[lumaai.AsyncLumaAI]:
     url = f"{sandbox.url}/dream-machine/v1"
-    async with lumaai.AsyncLumaAI(auth_token="a-key", base_url=url, max_retries=0) as client:
+    async with lumaai.AsyncLumaAI(auth_token=KEY, base_url=url, max_retries=0) as client:
         yield client
 
 
 @pytest.fixture
 def agents(sandbox: Running) -> Iterator[luma_agents.Luma]:
-    with luma_agents.Luma(auth_token="a-key", base_url=f"{sandbox.url}/v1", max_retries=0) as client:
+    with luma_agents.Luma(auth_token=KEY, base_url=f"{sandbox.url}/v1", max_retries=0) as client:
         yield client
 
 
 @pytest.fixture
 async def async_agents(sandbox: Running) -> AsyncIterator[luma_agents.AsyncLuma]:
-    async with luma_agents.AsyncLuma(auth_token="a-key", base_url=f"{sandbox.url}/v1", max_retries=0) as client:
+    async with luma_agents.AsyncLuma(auth_token=KEY, base_url=f"{sandbox.url}/v1", max_retries=0) as client:
         yield client
 
 
@@ -227,7 +228,7 @@ def test_keys_and_account_faults_map_to_the_packages_own_errors(dream: lumaai.Lu
 def test_another_keys_generation_is_not_found(dream: lumaai.LumaAI) -> None:
     made = dream.generations.create(model="ray-2", prompt=PROMPT)
     assert made.id
-    stranger = dream.with_options(auth_token="another-key")
+    stranger = dream.with_options(auth_token=f"not-{KEY}")
     with pytest.raises(lumaai.NotFoundError):
         stranger.generations.get(made.id)
     with pytest.raises(lumaai.NotFoundError):
@@ -271,7 +272,7 @@ def test_a_failed_generation_is_refunded(dream: lumaai.LumaAI, sandbox: Running)
 
 def test_a_lost_answer_makes_the_package_pay_twice(sandbox: Running) -> None:
     """Nothing on this wire tells a repeated create from a new one, and the package repeats by itself."""
-    with lumaai.LumaAI(auth_token="a-key", base_url=f"{sandbox.url}/dream-machine/v1") as client:
+    with lumaai.LumaAI(auth_token=KEY, base_url=f"{sandbox.url}/dream-machine/v1") as client:
         made = client.generations.create(model="ray-2", prompt=f"{PROMPT} [lost]")
         charges = sandbox.charges()
         assert len(charges) == 2
@@ -338,7 +339,7 @@ def receiver() -> Iterator[Receiver]:
     found = Receiver("", [], [])
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802
+        def do_POST(self) -> None:
             found.bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             self.send_response(found.answers.pop(0) if found.answers else 200)
             self.send_header("Content-Length", "0")
