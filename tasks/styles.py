@@ -1,4 +1,4 @@
-"""Style presets: a name a person picks → the words every prompt of the film carries, so that neighbouring clips match."""
+"""Style presets: a name a person picks → words that every prompt of the film carries, so that its clips match."""
 
 from typing import Final
 
