@@ -89,10 +89,11 @@ def _parsed(url: str) -> httpx.URL:
 
 def _trusted(url: httpx.URL, home: str) -> bool:
     whole = bool(url.host) and (url.port or 0) <= MOST_PORT
-    return whole and (url.scheme == "https" or (url.scheme == "http" and (url.host == home or _loopback(url.host))))
+    return whole and (url.scheme == "https" or (url.scheme == "http" and (url.host == home or on_loopback(url.host))))
 
 
-def _loopback(host: str) -> bool:
+def on_loopback(host: str) -> bool:
+    """Whether a host is this machine."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

@@ -1,4 +1,4 @@
-"""The Luma client, its waiting, its gate and its lookup against the sandbox over the wire, mostly under virtual time."""
+"""The Luma client, its waiting, gate and lookup against the sandbox over the wire, mostly under virtual time."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -370,6 +370,20 @@ async def test_creates_go_out_on_fresh_connections_and_questions_on_kept_ones() 
             await client.submit(request("A lighthouse."))
             await client.get("g1")
     assert sorted(used) == [["GET", "GET", "GET"], ["POST"], ["POST"], ["POST"]]
+
+
+async def test_a_luma_on_this_machine_is_reached_past_any_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://proxy.invalid:3128")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    async with listening(serve) as url, DreamMachine(SecretStr("key"), url) as client:
+        await client.ping()
 
 
 async def test_nobody_listening_began_nothing() -> None:
