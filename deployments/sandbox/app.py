@@ -7,7 +7,7 @@ under `/dream-machine/v1`, Agents under `/v1`, the admin API under `/_sandbox`.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import cast
+from typing import Final, cast
 
 import httpx
 import uvicorn
@@ -48,13 +48,7 @@ def create_sandbox(
         await sandbox.aclose()
 
     app = Starlette(
-        routes=[
-            Route("/", index),
-            Mount(dream_machine.PREFIX, routes=dream_machine.ROUTES),
-            Mount(agents.PREFIX, routes=agents.ROUTES),
-            Mount("/_sandbox", routes=admin.ROUTES),
-            Route("/assets/{id}/{name}", download),
-        ],
+        routes=ROUTES,
         middleware=[Middleware(Breaking), Middleware(agents.VersionHeaders)],
         exception_handlers={Refused: _refused, HTTPException: _http_error},
         lifespan=lifespan,
@@ -66,6 +60,15 @@ def create_sandbox(
 async def index(request: Request) -> Response:
     """GET /: what this is and how to use it."""
     return HTMLResponse(page(base_url(request)))
+
+
+ROUTES: Final = [
+    Route("/", index),
+    Mount(dream_machine.PREFIX, routes=dream_machine.ROUTES),
+    Mount(agents.PREFIX, routes=agents.ROUTES),
+    Mount("/_sandbox", routes=admin.ROUTES),
+    Route("/assets/{id}/{name}", download),
+]
 
 
 async def _refused(_: Request, error: Exception) -> Response:

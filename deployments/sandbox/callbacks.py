@@ -137,5 +137,5 @@ class Callbacks:
             return (
                 await self._client.post(url, content=body, headers={"Content-Type": "application/json"})
             ).status_code
-        except httpx.HTTPError:
+        except (httpx.HTTPError, UnicodeError):  # a host name may be too long to be looked up
             return None

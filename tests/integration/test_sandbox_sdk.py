@@ -14,7 +14,10 @@ import lumaai
 import pytest
 
 from deployments.sandbox.app import server
+from deployments.sandbox.clips import footer
 from deployments.sandbox.config import SandboxConfig
+from deployments.sandbox.drawing import draw
+from deployments.sandbox.generations import Shape
 
 KEY = "a-key"
 PROMPT = "A lighthouse keeper climbs the stair"
@@ -311,6 +314,18 @@ def test_asset_urls_expire_and_can_be_renewed(dream: lumaai.LumaAI, sandbox: Run
     part = httpx.get(new.video, headers={"Range": "bytes=4-7"}, timeout=30)
     assert (part.status_code, part.content) == (206, b"ftyp")
     assert httpx.get(new.video.replace("clip.mp4", "thumb.jpg")).status_code == 403
+
+
+def test_a_drawn_clip_is_that_of_its_prompt(dream: lumaai.LumaAI, sandbox: Running) -> None:
+    sandbox.config(clips="drawn")
+    made = dream.generations.create(model="ray-2", prompt=PROMPT, resolution="540p", duration="5s")
+    assert made.id
+    sandbox.advance(10)
+    assets = dream.generations.get(made.id).assets
+    assert assets is not None
+    assert assets.video
+    shape = Shape.of("540p", "16:9", "5s")
+    assert httpx.get(assets.video, timeout=60).content == draw(PROMPT, shape, footer(shape, "ray-2")).video
 
 
 # --- Callbacks ---------------------------------------------------------------------------------------------------
