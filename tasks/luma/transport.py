@@ -21,7 +21,7 @@ from tasks.luma.answers import (
     refused_read,
     wrong_address,
 )
-from tasks.luma.assets import MOST_PORT, download
+from tasks.luma.assets import MOST_PORT, download, on_loopback
 from tasks.luma.backoff import Backoff
 from tasks.luma.errors import AccountError, RequestRefused, StrangeAnswer, Unavailable
 
@@ -68,12 +68,17 @@ class Transport:
         self._key = _checked_key(api_key)
         self._base = _checked_base(base_url)
         self._backoff, self._rng, self._patience = backoff, rng, patience
+        proxied = not on_loopback(httpx.URL(self._base).host)  # no proxy leads back to this machine
         verify = httpx.create_ssl_context()  # read from disk once, not once per client
 
         def client(limits: httpx.Limits, read: float, headers: dict[str, str]) -> httpx.AsyncClient:
-            timeout = httpx.Timeout(read, connect=patience.connect)
             return httpx.AsyncClient(
-                verify=verify, transport=transport, limits=limits, timeout=timeout, headers=headers
+                verify=verify,
+                transport=transport,
+                trust_env=proxied,
+                limits=limits,
+                timeout=httpx.Timeout(read, connect=patience.connect),
+                headers=headers,
             )
 
         own = {"Authorization": f"Bearer {self._key}", "Accept": "application/json", "User-Agent": "storyreel"}
