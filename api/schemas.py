@@ -68,10 +68,21 @@ class GenerateRequest(PlanRequest):
     ] = None
 
 
+Prompt = Annotated[str, StringConstraints(strip_whitespace=True, min_length=MIN_PROMPT, max_length=MAX_PROMPT)]
+
+
 class RegenerateRequest(Accepted):
     """Another take of one scene."""
 
-    prompt: Annotated[str | None, Field(min_length=MIN_PROMPT, max_length=MAX_PROMPT)] = None
+    prompt: Prompt | None = None
+
+
+class RetryRequest(Accepted):
+    """What is missing, made again."""
+
+    prompts: Annotated[
+        dict[int, Prompt], Field(max_length=MAX_SCENES, description="New prompts, by scene number, of scenes that have no clip yet.")
+    ] = {}
 
 
 class PlannedScene(Wire):
@@ -117,6 +128,8 @@ class Take(Wire):
     video_url: str | None
     image_url: str | None
     error: str | None
+    started_at: Annotated[datetime, Field(description="When Luma took it; until then, when it was about to be sent.")]
+    ended_at: datetime | None
 
 
 class SceneView(Wire):

@@ -163,6 +163,8 @@ def _take(attempt: AttemptRow) -> Take:
         video_url=_url(clip.get("video")),
         image_url=_url(clip.get("still")),
         error=attempt.error,
+        started_at=attempt.submitted_at or attempt.intended_at,
+        ended_at=attempt.ended_at,
     )
 
 

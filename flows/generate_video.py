@@ -86,7 +86,10 @@ async def _plan(house: Studio, job: JobState, storyboard: list[SceneDraft] | Non
 
 
 async def _make_scenes(house: Studio, job: JobState, report: Report) -> None:
-    """All scenes at once; the gate says who may go. A failed scene stops nobody, a failed account everybody."""
+    """All scenes at once; the gate says who may go. A failed scene stops nobody, a failed account everybody.
+
+    A scene that has failed is left alone until somebody asks for it: another take of one must not pay for others.
+    """
     tools = SceneTools(
         ledger=house.records,
         luma=house.luma,
@@ -98,7 +101,7 @@ async def _make_scenes(house: Studio, job: JobState, report: Report) -> None:
     )
     try:
         async with asyncio.TaskGroup() as group:
-            for scene in job.scenes:
+            for scene in (scene for scene in job.scenes if not scene.error):
                 group.create_task(_make_scene(house, tools, job, scene, report))
     except* (LumaError, JobCancelled, Superseded) as several:
         raise several.exceptions[0] from None

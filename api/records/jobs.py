@@ -2,6 +2,7 @@
 
 import hashlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -163,8 +164,13 @@ class Jobs(Records):
                 change.session.add(OutboxRow(job_id=job_id, run=change.job.run, kind="cancel"))
             return change.job.status
 
-    async def retry(self, job_id: UUID, owner_id: str = LOCAL_USER) -> JobStatus:
-        """Start the next run: it makes what is missing and nothing else. Raises `JobNotFound`, `MoveRefused`."""
+    async def retry(
+        self, job_id: UUID, prompts: Mapping[int, str] | None = None, owner_id: str = LOCAL_USER
+    ) -> JobStatus:
+        """Start the next run: it makes what is missing and nothing else. `prompts` are new ones of such scenes.
+
+        Raises `JobNotFound`, `MoveRefused`.
+        """
         async with self.changing(job_id) as change:
             _own(change, owner_id)
             if change.job.status is JobStatus.COMPLETED and all(
@@ -173,8 +179,9 @@ class Jobs(Records):
                 raise MoveRefused(change.job.status, Move.RESTART)
             restart(change)
             for scene in change.scenes:
-                if scene.status is SceneStatus.FAILED:
+                if scene.status is not SceneStatus.COMPLETED:
                     scene.status, scene.error, scene.error_code = SceneStatus.PENDING, None, None
+                    scene.prompt = (prompts or {}).get(scene.number, scene.prompt)
             return change.job.status
 
     async def regenerate(self, job_id: UUID, number: int, prompt: str | None, owner_id: str = LOCAL_USER) -> JobStatus:
@@ -215,7 +222,7 @@ def restart(change: Change) -> None:
     """The job's next run begins from what is there. Raises `MoveRefused` while the present one lives."""
     change.move(Move.RESTART)
     job = change.job
-    job.progress, job.crashes, job.error, job.error_code = 0, 0, None, None
+    job.progress, job.crashes, job.error, job.error_code, job.started_at = 0, 0, None, None, None
     next_run(change)
 
 

@@ -24,7 +24,7 @@ from api.events import shown
 from api.integrity import confirmation
 from api.planning import check_cost
 from api.records import NewJob
-from api.schemas import GenerateRequest, JobAccepted, JobList, JobView, RegenerateRequest
+from api.schemas import GenerateRequest, JobAccepted, JobList, JobView, RegenerateRequest, RetryRequest
 from api.views import micros
 
 router = APIRouter(tags=["jobs"])
@@ -126,9 +126,15 @@ async def cancel_job(job_id: JobId, records: RecordsDep, dispatcher: DispatcherD
 
 
 @router.post("/job/{job_id}/retry", status_code=202)
-async def retry_job(job_id: JobId, records: RecordsDep, dispatcher: DispatcherDep, user: UserDep) -> JobAccepted:
+async def retry_job(
+    job_id: JobId,
+    records: RecordsDep,
+    dispatcher: DispatcherDep,
+    user: UserDep,
+    body: RetryRequest | None = None,
+) -> JobAccepted:
     """Run an ended job again; finished clips are kept, and only what is missing is paid for."""
-    status = await records.retry(job_id, user)
+    status = await records.retry(job_id, body.prompts if body else {}, user)
     dispatcher.wake()
     return JobAccepted(job_id=job_id, status=status)
 
