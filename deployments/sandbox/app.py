@@ -6,7 +6,7 @@ under `/dream-machine/v1`, Agents under `/v1`, the admin API under `/_sandbox`.
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final, cast
 
 import httpx
@@ -107,4 +107,5 @@ async def serve(host: str = "127.0.0.1", port: int = 8900, config: SandboxConfig
 
 def run(host: str = "127.0.0.1", port: int = 8900, config: SandboxConfig | None = None) -> None:
     """Serve until SIGINT or SIGTERM, in an event loop of its own."""
-    asyncio.run(serve(host, port, config))
+    with suppress(KeyboardInterrupt):  # the server has stopped in order by then
+        asyncio.run(serve(host, port, config))

@@ -25,7 +25,7 @@ class SandboxConfig(BaseModel):
     agents_concurrency: Annotated[Count, Field(description="Active jobs per client.")] = 10
     agents_creates_per_minute: Annotated[Count, Field(description="Creates in a sliding minute.")] = 30
 
-    credits_cents: Annotated[Count, Field(description="What every new account owns, in US cents.")] = 1_000_000
+    credits_cents: Annotated[Count, Field(description="What every account starts with, in US cents.")] = 1_000_000
     valid_keys: Annotated[tuple[SecretStr, ...] | None, Field(description="The keys that are accepted; null: any.")] = (
         None
     )

@@ -63,6 +63,11 @@ class Plan:
     """What is said instead of the wire's own word for running."""
     without_assets: bool = False
 
+    @property
+    def delivers(self) -> bool:
+        """Whether there will be a clip to fetch."""
+        return self.failure is None and not self.without_assets and math.isfinite(self.seconds)
+
 
 def planned(config: SandboxConfig, random: Random, faults: Iterable[Fault] = ()) -> Plan:
     """The plan of a new generation: the configured pace and chances, then the faults in order."""

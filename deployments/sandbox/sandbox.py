@@ -116,7 +116,7 @@ class Sandbox:
         self.accounts[order.wire, order.key].begin(generation.created_at, generation.ends_at)
         self.charges.add(self._charge(generation))
         self.stats.created(order.prompt, generation.created_at)
-        if self.draws_ahead and self.config.clips == "drawn" and not generation.plan.failure:
+        if self.draws_ahead and self.config.clips == "drawn" and generation.plan.delivers:
             self.clips.begin_ahead(order)
         self.callbacks.start(generation, self.config, self.faults.calling(order.wire, order.prompt), view)
         return generation

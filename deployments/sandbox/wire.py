@@ -113,8 +113,8 @@ def spoilt(fault: Fault, answer: Response | None) -> Response:
 class Breaking:
     """ASGI middleware that turns ConnectionBroken into a broken connection.
 
-    Over a socket served by `app.serve` the socket is closed with no byte of an answer. In process, over
-    `httpx.ASGITransport`, the caller gets what httpx raises for such a socket: `httpx.RemoteProtocolError`.
+    Served by `app.server`, the socket is closed with no byte of an answer (another server would answer 500). In
+    process, over `httpx.ASGITransport`, the caller gets what httpx raises for it: `httpx.RemoteProtocolError`.
     """
 
     def __init__(self, app: ASGIApp) -> None:
