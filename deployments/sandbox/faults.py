@@ -12,6 +12,8 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from deployments.sandbox.prompts import subject
+
 Wire = Literal["dream-machine", "agents"]
 Operation = Literal["create", "get", "list", "delete", "credits", "ping", "asset"]
 Phase = Literal["answer", "plan", "callback"]
@@ -61,7 +63,7 @@ class Fault(BaseModel):
     kind: FaultKind
     wire: Annotated[Wire | None, Field(description="Only on this wire.")] = None
     operation: Annotated[Operation | None, Field(description="Only on this call; for faults of the answer.")] = None
-    prompt: Annotated[str | None, Field(description="Only where the generation's prompt contains this.")] = None
+    prompt: Annotated[str | None, Field(description="Only where the scene's own words contain this.")] = None
     nth: Annotated[int, Field(ge=1, description="The first matching call that is struck.")] = 1
     times: Annotated[int | None, Field(ge=1, description="How many are struck from there on; null: all.")] = 1
     carried_out: Annotated[bool, Field(description="Whether the request takes effect before its answer is spoilt.")] = (
@@ -156,7 +158,7 @@ _BRACKETS: Final = re.compile(r"\[([a-z0-9-]+)(?::(\d{1,6}(?:\.\d{1,3})?))?\]", 
 
 
 def marked(prompt: str) -> list[Fault]:
-    """The faults that a prompt's own markers ask for; words that are no marker are left alone."""
+    """The faults that a scene's own markers ask for; words that are no marker are left alone."""
     found = [(MARKERS.get(word.lower()), value) for word, value in _BRACKETS.findall(prompt)]
     return [marker.asked(value) for marker, value in found if marker and (not value or marker.argument)]
 
@@ -208,7 +210,8 @@ class FaultBook:
         return [{**a.fault.model_dump(mode="json"), "seen": a.seen, "struck": a.struck} for a in self._scripted]
 
     def _matching(self, phase: Phase, wire: Wire, operation: Operation, prompt: str) -> list[_Armed]:
-        armed = self._marked.get(prompt)
-        if armed is None and (faults := marked(prompt)):
-            armed = self._marked[prompt] = [_Armed(fault) for fault in faults]
-        return [a for a in [*self._scripted, *(armed or ())] if a.fault.matches(phase, wire, operation, prompt)]
+        words = subject(prompt)
+        armed = self._marked.get(words)
+        if armed is None and (faults := marked(words)):
+            armed = self._marked[words] = [_Armed(fault) for fault in faults]
+        return [a for a in [*self._scripted, *(armed or ())] if a.fault.matches(phase, wire, operation, words)]

@@ -14,6 +14,8 @@ from typing import Final, cast
 
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
+from deployments.sandbox.prompts import subject
+
 Font = ImageFont.FreeTypeFont
 
 MAX_CHARACTERS: Final = 260
@@ -159,7 +161,7 @@ def layer(size: tuple[int, int], prompt: str, footer: str) -> Image.Image:
     """A clip's words as a transparent RGBA image of its size: the prompt low on the left, a footer below."""
     width, height = size
     margin, small = round(min(size) * 0.085), max(10, round(min(size) * 0.024))
-    lines = fitted(shown(prompt), width - 2 * margin, round(height * 0.52))
+    lines = fitted(shown(subject(prompt)), width - 2 * margin, round(height * 0.52))
     ink = Image.new("L", size, 0)
     pen, below = ImageDraw.Draw(ink), height - margin
     pen.text((margin, below), footer, font=_font(next(iter(_bundled()), None), small), fill=190, anchor="ls")

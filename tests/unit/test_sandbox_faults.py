@@ -14,8 +14,15 @@ from pydantic import ValidationError
 from deployments.sandbox.app import create_sandbox
 from deployments.sandbox.config import SandboxConfig
 from deployments.sandbox.faults import MARKERS, Fault, FaultBook, marked
+from deployments.sandbox.prompts import subject
 from deployments.sandbox.sandbox import Sandbox
+from tasks.options import VideoOptions
+from tasks.storyboard import make_storyboard
 
+OPENING = (
+    "The keeper lights the lamp [5xx] over the sea, and the whole coast watches the beam go round in the dark.",
+    "Far out a small boat turns for home at last, and its skipper counts the seconds between two flashes.",
+)
 DREAM = "/dream-machine/v1/generations"
 
 
@@ -119,6 +126,29 @@ def test_a_marker_counts_for_its_own_prompt_alone() -> None:
     assert strikes(book, 2, prompt="A [5xx]") == [True, False]
     assert strikes(book, 2, prompt="B [5xx]") == [True, False]
     assert strikes(book, 1, prompt="C") == [False]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "own"),
+    [
+        ("A sea", "A sea"),
+        ("A sea\n\nSetting: a [fail] harbour.\n\nStyle: noir.", "A sea"),
+        ("A sea\n\nA second paragraph\n\nStyle: noir.", "A sea\n\nA second paragraph"),
+        ("Style: noir.", "Style: noir."),
+        ("A sea\n\nKEEPER: We are lost.", "A sea\n\nKEEPER: We are lost."),
+        ("", ""),
+    ],
+)
+def test_a_scenes_own_words(prompt: str, own: str) -> None:
+    assert subject(prompt) == own
+
+
+def test_what_a_prompt_says_of_the_whole_film_strikes_no_scene() -> None:
+    board = make_storyboard("\n\n".join(OPENING), VideoOptions())
+    assert len(board.scenes) == 2
+    assert "[5xx]" in board.scenes[1].prompt
+    book = FaultBook()
+    assert [strikes(book, 1, prompt=scene.prompt) for scene in board.scenes] == [[True], [False]]
 
 
 @pytest.mark.parametrize("bad", [{}, {"kind": "nonsense"}, {"kind": "fail", "nth": 0}, {"kind": "fail", "x": 1}])
