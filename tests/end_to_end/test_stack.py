@@ -1,0 +1,188 @@
+"""The stack as its people use it: API, terminal, Prefect's command, and its parts killed."""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import av
+import httpx
+import pytest
+
+from tests.end_to_end.running import SCRIPT, Stack, clean_env, free_port, run, start, stop
+
+
+def test_a_script_becomes_a_film_that_plays(stack: Stack) -> None:
+    begun = stack.ask("POST", "/api/generate", json={"script": SCRIPT.replace("{tag}", "")})
+    assert begun["status"] == "queued"
+    job = stack.ended(begun["jobId"])
+    assert (job["status"], job["outcome"], job["progress"]) == ("completed", "full", 100)
+    film = httpx.get(f"{stack.api}{job['results']['film']['videoUrl']}", timeout=30).content
+    path = stack.data / "downloaded.mp4"
+    path.write_bytes(film)
+    with av.open(str(path)) as container:
+        frames = sum(1 for _ in container.decode(video=0))
+        assert "AI-generated" in container.metadata["comment"]
+    assert frames == pytest.approx(24 * 27, abs=3)
+    assert [scene["sceneNumber"] for scene in job["results"]["scenes"]] == [1, 2, 3]
+    assert all(scene["videoUrl"] and scene["imageUrl"] for scene in job["results"]["scenes"])
+
+
+def test_each_scene_is_charged_once(stack: Stack) -> None:
+    job_id = stack.generate(" [once]")
+    job = stack.ended(job_id)
+    charges = httpx.get(f"{stack.sandbox}/_sandbox/charges", timeout=10).json()
+    ids = {scene["generationId"] for scene in job["results"]["scenes"]}
+    ours = [charge for charge in charges["charges"] if charge["generation_id"] in ids]
+    assert len(ours) == len(ids) == 3
+
+
+def test_a_failed_scene_leaves_a_title_card_and_a_retry_pays_only_for_it(stack: Stack) -> None:
+    job_id = stack.generate(" [moderate]")
+    job = stack.ended(job_id)
+    assert (job["status"], job["outcome"]) == ("completed", "partial")
+    first, second, third = job["results"]["scenes"]
+    assert (second["status"], second["errorCode"]) == ("failed", "luma_moderated")
+    assert (first["status"], third["status"]) == ("completed", "completed")
+    assert job["results"]["film"]["durationSeconds"] == pytest.approx(27, abs=0.2)
+    kept = {first["generationId"], third["generationId"]}
+    stack.ask("POST", f"/api/job/{job_id}/scenes/2/regenerate", json={"prompt": "A calm sea at dawn, wide shot."})
+    job = stack.ended(job_id)
+    assert (job["status"], job["outcome"], job["run"]) == ("completed", "full", 2)
+    assert kept <= {scene["generationId"] for scene in job["results"]["scenes"]}
+    assert len(job["results"]["scenes"][1]["takes"]) == 2
+
+
+def test_all_scenes_failing_fails_the_job_with_a_sentence(stack: Stack) -> None:
+    script = SCRIPT.replace("bottle", "[moderate] bottle").replace("{tag}", " [moderate]")
+    script = script.replace("dawn", "[moderate]")
+    job_id = stack.ask("POST", "/api/generate", json={"script": script})["jobId"]
+    job = stack.ended(job_id)
+    assert (job["status"], job["outcome"]) == ("failed", "none")
+    assert job["error"].startswith("None of the 3 scenes could be made: ")
+    run = httpx.get(f"{stack.prefect}/flow_runs/{job['flowRunId']}", timeout=10).json()
+    assert run["state_type"] == "FAILED"
+
+
+def test_the_prefect_command_alone_makes_a_job(stack: Stack) -> None:
+    env = stack.env | {"PREFECT_API_URL": stack.prefect}
+    options = json.dumps({"resolution": "540p"})
+    one_line = " ".join(SCRIPT.replace("{tag}", "").split())
+    command = ["deployment", "run", "generate-video/luma", "--param", f"script={one_line}"]
+    said = run(sys.executable, "-m", "prefect", *command, "--param", f"options={options}", "--watch", env=env)
+    assert said.returncode == 0, said.stdout + said.stderr
+    newest = stack.ask("GET", "/api/jobs")["jobs"][0]
+    assert (newest["status"], newest["jobId"]) == ("completed", newest["flowRunId"])
+
+
+@pytest.mark.parametrize("bad", ["script=short", 'options={"model": "ray-9"}', 'options={"maxScenes": 41}'])
+def test_bad_parameters_are_refused_by_prefect(stack: Stack, bad: str) -> None:
+    env = stack.env | {"PREFECT_API_URL": stack.prefect}
+    words = ["deployment", "run", "generate-video/luma", "--param", f"script={SCRIPT}", "--param", bad]
+    before = stack.ask("GET", "/api/jobs")["jobs"][:1]
+    said = run(sys.executable, "-m", "prefect", *words, env=env)
+    assert said.returncode != 0
+    assert stack.ask("GET", "/api/jobs")["jobs"][:1] == before
+
+
+def test_cancelling_in_prefect_ends_the_job_as_cancelled(stack: Stack) -> None:
+    job_id = stack.generate(" [slow]")
+    job = stack.until(job_id, lambda job: job["counts"]["generating"] > 0)
+    run_url = f"{stack.prefect}/flow_runs/{job['flowRunId']}"
+    httpx.post(f"{run_url}/set_state", json={"state": {"type": "CANCELLING"}}, timeout=10).raise_for_status()
+    job = stack.ended(job_id, 20)
+    assert job["status"] == "cancelled"
+    assert job["cost"]["spentUsd"] > 0
+    deadline = time.monotonic() + 10
+    while (found := httpx.get(run_url, timeout=10).json())["state_type"] == "CANCELLING":
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert found["state_type"] == "CANCELLED"
+
+
+def test_cancelling_in_the_api_stops_the_run(stack: Stack) -> None:
+    job_id = stack.generate(" [slow]")
+    job = stack.until(job_id, lambda job: job["counts"]["generating"] > 0)
+    said = stack.storyreel("cancel", job_id, "--api", stack.api)
+    assert said.returncode == 0, said.stderr
+    assert stack.ended(job_id, 20)["status"] == "cancelled"
+    deadline = time.monotonic() + 10
+    run_url = f"{stack.prefect}/flow_runs/{job['flowRunId']}"
+    while httpx.get(run_url, timeout=10).json()["state_type"] != "CANCELLED":
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_the_terminal_follows_a_film(stack: Stack, tmp_path: Path) -> None:
+    script = tmp_path / "script.txt"
+    script.write_text(SCRIPT.replace("{tag}", ""))
+    said = stack.storyreel("film", str(script), "--resolution", "540p", "--api", stack.api)
+    assert said.returncode == 0, said.stderr
+    assert "Generating scene 1/3..." in said.stdout
+    assert "Film ready" in said.stdout
+    listed = stack.storyreel("jobs", "--json", "--api", stack.api)
+    assert json.loads(listed.stdout)["jobs"][0]["status"] == "completed"
+
+
+def test_prefect_shows_the_story(stack: Stack) -> None:
+    job = stack.ended(stack.generate())
+    runs = httpx.post(
+        f"{stack.prefect}/task_runs/filter",
+        json={"flow_runs": {"id": {"any_": [job["flowRunId"]]}}},
+        timeout=10,
+    ).json()
+    assert {run["name"] for run in runs} == {"storyboard", "scene 1/3", "scene 2/3", "scene 3/3", "film"}
+    flow_run = httpx.get(f"{stack.prefect}/flow_runs/{job['flowRunId']}", timeout=10).json()
+    assert flow_run["name"] == job["title"]
+    assert "storyreel" in flow_run["tags"]
+    artifacts = httpx.post(
+        f"{stack.prefect}/artifacts/filter",
+        json={"artifacts": {"flow_run_id": {"any_": [job["flowRunId"]]}}},
+        timeout=10,
+    ).json()
+    assert sorted(artifact["type"] for artifact in artifacts) == ["markdown", "progress", "table", "table"]
+
+
+def test_a_killed_worker_goes_on_where_it_was(stack: Stack) -> None:
+    job_id = stack.generate(" [slow]")
+    stack.until(job_id, lambda job: job["counts"]["generating"] == 3 and job["cost"]["spentUsd"] > 0)
+    before = {scene["generationId"] for scene in stack.job(job_id)["results"]["scenes"]}
+    stack.part("worker").kill()
+    job = stack.ended(job_id)
+    assert (job["status"], job["outcome"], job["run"]) == ("completed", "full", 1)
+    assert before - {None} <= {scene["generationId"] for scene in job["results"]["scenes"]}
+
+
+def test_a_port_in_use_is_refused_in_one_sentence(stack: Stack, tmp_path: Path) -> None:
+    words = ["up", "--port", str(stack.port), "--prefect-port", str(free_port()), "--data", str(tmp_path)]
+    said = run(sys.executable, "-m", "deployments.cli", *words, env=clean_env(tmp_path))
+    assert said.returncode == 1
+    assert said.stderr.strip() == (
+        f"Port {stack.port} on 127.0.0.1 is in use; stop what uses it or choose another with --port."
+    )
+
+
+def test_the_demo_ends_with_a_film_and_leaves_nothing(tmp_path: Path) -> None:
+    ports = [word for name in ("--port", "--prefect-port", "--sandbox-port") for word in (name, str(free_port()))]
+    said = run(
+        sys.executable, "-m", "deployments.cli", "demo", *ports, "--data", str(tmp_path), env=clean_env(tmp_path)
+    )
+    assert said.returncode == 0, said.stdout + said.stderr
+    line = next(line for line in said.stdout.splitlines() if line.startswith("Film    "))
+    path = Path(line.removeprefix("Film    "))
+    with av.open(str(path)) as container:
+        assert container.duration
+    for word in ("Length ", "Studio ", "API ", "Prefect "):
+        assert word in said.stdout
+
+
+def test_the_stack_stops_clean_and_finds_its_jobs_again(tmp_path: Path) -> None:
+    first = start(tmp_path)
+    job_id = first.generate()
+    done = first.ended(job_id)
+    assert stop(first) == 0
+    second = start(tmp_path)
+    try:
+        assert second.job(job_id) == done
+    finally:
+        assert stop(second) == 0
