@@ -7,7 +7,7 @@ from tasks.options import MAX_SCRIPT, VideoOptions
 from tasks.storyboard import make_storyboard
 
 LIMIT_SECONDS = 0.5
-REPEATS = 1
+REPEATS = 2
 
 UNITS = {
     "one letter": "a",

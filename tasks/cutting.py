@@ -1,15 +1,16 @@
 """From a script's own cuts to spans of about one clip each: short cuts join, long ones part, neighbours even out."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Final
 
 from tasks import sentences
 from tasks.partition import gathered, partition
 from tasks.quotations import quotations
 from tasks.reading import Reading
-from tasks.spans import Span, between
+from tasks.spans import Span, between, trimmed
 from tasks.speech import SpokenTime
 
 SHORT: Final = 1 / 3
@@ -30,6 +31,7 @@ class Cutter:
         self.most = most
         self.time = SpokenTime(text)
         self._language = sentences.language(text)
+        self._sentences: dict[Span, list[Span]] = {}
 
     def cut(self, reading: Reading) -> list[Span]:
         """The spans of one scene each, from what a reader found in this text."""
@@ -48,7 +50,19 @@ class Cutter:
 
     def sentences(self, block: Span) -> list[Span]:
         """The sentences of a block; none reaches over a blank line."""
-        return [piece for paragraph in self._paragraphs(block) for piece in self._cut(paragraph, self._sentence_cuts)]
+        if block not in self._sentences:
+            found = (self._cut(paragraph, self._sentence_cuts) for paragraph in self._paragraphs(block))
+            self._sentences[block] = [*chain.from_iterable(found)]
+        return self._sentences[block]
+
+    def opening(self, block: Span) -> Span:
+        """The first sentence of a block, or the first few while they say too little."""
+        end = block.start
+        for sentence in self.sentences(block):
+            end = sentence.end
+            if self.time(Span(block.start, end)) >= self.clip * SHORT:
+                break
+        return Span(block.start, end)
 
     def is_long(self, block: Span) -> bool:
         """Whether a block is too long for one clip."""
@@ -101,26 +115,38 @@ class Cutter:
         """One block in `count` even pieces, between paragraphs where that is even enough, else between sentences."""
         if count == 1:
             return [block]
-        share = max(self.clip, self.time(block) // count)
+        share = max(self.clip, -(-self.time(block) // count))
         pieces: list[Span] = []
         for parts in (self._paragraphs(block), self.sentences(block)):
-            atoms = self._fine_enough(parts, share)
-            pieces = self._joined(atoms, count)
+            pieces = self._joined(self._fine_enough(parts, share), count)
             if len(pieces) == count and max(map(self.time, pieces)) <= share * LONG:
                 break
-        return pieces
+        return self._without_scraps(pieces, share)
+
+    def _without_scraps(self, pieces: list[Span], share: int) -> list[Span]:
+        """Pieces too short for a clip of their own joined to the one before or after, where that is not too long."""
+        kept: list[Span] = []
+        for piece in pieces:
+            both = Span(kept[-1].start, piece.end) if kept else piece
+            scrap = kept and min(self.time(kept[-1]), self.time(piece)) < self.clip * SHORT
+            if scrap and self.time(both) <= share * LONG:
+                kept[-1] = both
+            else:
+                kept.append(piece)
+        return kept
 
     def _fine_enough(self, parts: list[Span], share: int) -> list[Span]:
-        """The parts, those that are too long for a share taken apart at the coarsest joints that help."""
+        """The parts, those too long for a share in even pieces of it, made at the coarsest joints that help."""
         for joints in (self._sentence_cuts, sentences.clause_cuts, sentences.word_cuts, sentences.character_cuts):
             if all(self.time(part) <= share * LONG for part in parts):
                 break
-            parts = [
-                piece
-                for part in parts
-                for piece in (self._cut(part, joints) if self.time(part) > share * LONG else [part])
-            ]
+            parts = [piece for part in parts for piece in self._evenly(part, joints, share)]
         return parts
+
+    def _evenly(self, part: Span, joints: Joints, share: int) -> list[Span]:
+        if self.time(part) <= share * LONG:
+            return [part]
+        return self._joined(self._cut(part, joints), -(-self.time(part) // share))
 
     def _joined(self, blocks: Sequence[Span], count: int) -> list[Span]:
         """Neighbours joined into at most `count` spans whose largest is as small as can be."""
@@ -128,9 +154,14 @@ class Cutter:
         return [Span(blocks[start].start, blocks[end - 1].end) for start, end in pairwise([0, *ends])]
 
     def _paragraphs(self, block: Span) -> list[Span]:
-        inside = sentences.paragraphs(self.text[block.start : block.end])
-        starts = (block.start + paragraph.start for paragraph in inside[1:])
-        return between(self.text, block, [start for start in starts if not sentences.follows_cue(self.text, start)])
+        first = bisect_right(self._joints, block.start)
+        return between(self.text, block, self._joints[first : bisect_left(self._joints, block.end)])
+
+    @cached_property
+    def _joints(self) -> list[int]:
+        """Where paragraphs begin, save those under a heading or a speaker's name."""
+        found = (trimmed(self.text, *paragraph) for paragraph in sentences.paragraphs(self.text))
+        return [span.start for span in found if span and not sentences.follows_cue(self.text, span.start)]
 
     def _sentence_cuts(self, text: str, span: Span) -> list[int]:
         return sentences.sentence_cuts(text, span, self._language)

@@ -27,6 +27,7 @@ _LABEL: Final = regex.compile(
     r"(?:[:：.．)\-–—|、][*_]{0,3}[ \t]{0,3}|$)"
     rf"|(?<=[.!?…。！？।؟”\"»」)][ \t\n]{{0,3}}){_NUMBERED_WORD}[ \t]?[:：]"
 )
+_EMPHASIS: Final = regex.compile(r"[*_]{2,3}(?=\S)|(?<=\S)[*_]{2,3}")
 _HEADING: Final = regex.compile(r"(?m)^[ \t]{0,3}#{1,6}[ \t]+(?=\S)")
 _RULE: Final = regex.compile(r"(?m)^[ \t]{0,16}(?:(?:[*_\-=~•·—–][ \t]?){3,80}+|[⁂❦#])[ \t]{0,16}$")
 _ITEM: Final = regex.compile(r"(?m)^[ \t]{0,8}(\d{1,3})[.)、:：．][ \t]{0,4}(?=\S)")
@@ -41,6 +42,7 @@ def read_markers(text: str) -> Reading | str:
         (_items(text), 2),
     ):
         unmarked = masked(text, marks)
+        unmarked = masked(unmarked, _spans(_EMPHASIS, unmarked))
         cuts = between(unmarked, Span(0, len(text)), [mark.start for mark in marks])
         if len(marks) >= fewest and len(cuts) >= 2:
             return Reading(unmarked, tuple(cuts))

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from typing import Final
 
+import regex
+
 from tasks.options import MAX_PROMPT, VideoOptions
 from tasks.reading import Reading
-from tasks.sentences import graphemes
+from tasks.sentences import graphemes, is_wrapped
 from tasks.spans import Span, lines, readable
 from tasks.styles import STYLES
 
@@ -21,9 +23,11 @@ DEFAULT_SCENES: Final = (
 )
 """What is filmed when the script holds nothing at all."""
 
+_TITLE_END: Final = regex.compile(r"(?<=\w)(?=\n\p{Lu})")
+
 
 def tidy(text: str, span: Span, *, keep_lines: bool = False) -> str:
-    """The words of a span as they are read: one space between words, one line for each paragraph (or each line)."""
+    """The words of a span as they are read: one space between words, one line for each paragraph, or for each line."""
     rows: list[list[str]] = [[]]
     for start, end in lines(text[span.start : span.end]):
         words = text[span.start + start : span.start + end].split()
@@ -54,12 +58,12 @@ class Look:
 
 
 def look_of(options: VideoOptions, reading: Reading | None = None, first: Span | None = None) -> Look:
-    """The film's look: a setting chosen by a person, else the script's first place, else its `first` sentence."""
+    """The film's look: a setting chosen by a person, else the script's first place, else its opening, `first`."""
     chosen = " ".join(readable(options.setting or "").split())
     if chosen or reading is None or first is None:
         return Look(options.style, chosen or None, read=False)
-    found = reading.setting or tidy(reading.text, first)
-    return Look(options.style, shortened(" ".join(found.split()), LONGEST_SETTING), read=True)
+    found = reading.setting or tidy(reading.text, first, keep_lines=not is_wrapped(reading.text))
+    return Look(options.style, shortened(_TITLE_END.sub(".", found).replace("\n", " "), LONGEST_SETTING), read=True)
 
 
 def shortened(words: str, most: int) -> str:

@@ -27,7 +27,7 @@ _CANDIDATE: Final = regex.compile(
     rf"(?im)^[ \t]*+(?:{_PREFIX}[.\s/]|\.[a-z0-9]|(?:{'|'.join(_INTERIOR + _EXTERIOR)})[.\s/：:])"
 )
 _SLUGLINE: Final = regex.compile(
-    rf"{_PREFIX}(?:(?i:\.)|(?=[\s/])[^\p{{Ll}}]*\Z).*|\.(?=[^\p{{Ll}}]*\p{{Lu}})[^\p{{Ll}}]*", regex.S
+    rf"(?i:{_PREFIX})\..*|{_PREFIX}(?=[\s/])[^\p{{Ll}}]*|\.(?=[^\p{{Ll}}]*\p{{Lu}})[^\p{{Ll}}]*", regex.S
 )
 _LEAD: Final = regex.compile(
     rf"(?i)^\s*+(?:\.(?=\w)|{_PREFIX}(?:\./\w+)?[.\s]|(?:{'|'.join(_INTERIOR + _EXTERIOR)})[.\s：:])\s*+"
@@ -57,8 +57,10 @@ def read_screenplay(text: str) -> Reading | str:
         return none
     text = masked(text, [row for row in rows if kinds.get(row) in _UNFILMED or _is_fade(text, row)])
     text = masked(text, [Span(*mark.span(mark.lastindex or 0)) for mark in _FORCING.finditer(text)])
+    numbers = (_SCENE_NUMBER.search(text, *row) for row in sluglines)
+    text = masked(text, [Span(*number.span()) for number in numbers if number])
     headings = [heading for row in sluglines if (heading := trimmed(text, *row))]
-    places = tuple(Place(heading.start, _heading(text[heading.start : heading.end])) for heading in headings)
+    places = tuple(Place(heading.start, " ".join(text[heading.start : heading.end].split())) for heading in headings)
     cuts = between(text, Span(0, len(text)), [place.at for place in places])
     return Reading(text, tuple(cuts), setting=_place(places[0].heading), places=places)
 
@@ -125,11 +127,7 @@ def _asides(text: str) -> list[Span]:
     return found
 
 
-def _heading(slugline: str) -> str:
-    return _SCENE_NUMBER.sub("", " ".join(slugline.split()))
-
-
 def _place(heading: str) -> str:
     """“EXT. HARBOUR - DAWN” → “Harbour, dawn”."""
     place = _DASH.sub(", ", _LEAD.sub("", heading)).strip(" ,.-–—") or heading
-    return place.capitalize() if place.isupper() else place
+    return place[:1].upper() + (place[1:].lower() if place.isupper() else place[1:])

@@ -14,8 +14,11 @@ from tasks.quotations import CLOSING
 from tasks.spans import Span, lines
 from tasks.speech import EAST_ASIAN, SOUTHEAST_ASIAN
 
-WINDOW: Final = 2_000
-"""Characters given to the segmenter at once: it is quadratic in some scripts."""
+WINDOW: Final = 1_000
+"""Characters given to the segmenter at once (2,000 at most): open quotations cost it the square of this."""
+
+NARROWEST_MARGIN: Final = 45
+"""Characters; shorter lines were ended on purpose."""
 
 LONGEST_WORD: Final = 100
 """Letters; a longer unbroken run is taken apart when it has to be."""
@@ -60,7 +63,7 @@ _CLAUSE: Final = regex.compile(
     rf"|(?<=[、，；：。！？])(?![\p{{Pe}}\p{{Pf}}\p{{Po}}])|(?<=[{SOUTHEAST_ASIAN}])\s+"
 )
 GRAPHEME: Final = r"(?:\p{Regional_Indicator}{2}[\p{Grapheme_Cluster_Break=Extend}\p{Mc}\u200d]*+|\X)"
-"""A user-perceived character (UAX #29). Flags come first: `\\X` alone looks back over a whole row of them at each one."""
+"""A user-perceived character (UAX #29). Flags come first: `\\X` alone looks back over a row of them each time."""
 
 _GRAPHEME: Final = regex.compile(GRAPHEME)
 _SPACE: Final = regex.compile(r"\s+")
@@ -84,7 +87,8 @@ def paragraphs(text: str) -> list[Span]:
     blocks = [block for block in blocks if block.end > block.start]
     if len(blocks) == 1:
         rows = [line for line in lines(text) if text[line.start : line.end].strip()]
-        if len(rows) > 1 and 2 * sum(_stands_alone(text[row.start : row.end]) for row in rows) >= len(rows):
+        # The last line ends like one in any case.
+        if 2 * sum(_stands_alone(text[row.start : row.end]) for row in rows[:-1]) > len(rows) - 1:
             return rows
     return blocks
 
@@ -92,6 +96,13 @@ def paragraphs(text: str) -> list[Span]:
 def _stands_alone(line: str) -> bool:
     """Whether a line ends as a paragraph does; scripts without stops are not wrapped by hand, so theirs all do."""
     return bool(_ENDING.search(line[-40:]))
+
+
+def is_wrapped(text: str) -> bool:
+    """Whether lines were broken by hand at a margin, in mid-sentence, so that their ends mean nothing."""
+    rows = [text[row.start : row.end].strip() for row in lines(text)]
+    broken = [row for row, following in pairwise(rows) if row and following]
+    return 2 * sum(len(row) >= NARROWEST_MARGIN and not _stands_alone(row) for row in broken) > len(broken)
 
 
 def language(text: str) -> str:

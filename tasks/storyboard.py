@@ -14,6 +14,7 @@ from tasks.prompts import DEFAULT_SCENES, Look, look_of, tidy
 from tasks.prose import read_characters, read_paragraphs, read_sentences
 from tasks.reading import Reading
 from tasks.screenplay import read_screenplay
+from tasks.sentences import is_wrapped
 from tasks.spans import Span, covering, readable
 
 
@@ -89,13 +90,14 @@ def make_storyboard(script: str, options: VideoOptions, given: Sequence[SceneDra
     """The scenes of a script: those the caller gives, or else cut by the first strategy that finds something to cut."""
     text, clip = readable(script), 1000 * options.duration.seconds
     passed_over = [PassedOver(strategy=Strategy.GIVEN, reason="No storyboard was given.")]
-    for strategy, reading in _readings(text, clip):
+    prose = Cutter(text, clip, options.max_scenes)
+    for strategy, reading in _readings(text, prose):
         if isinstance(reading, str):
             passed_over.append(PassedOver(strategy=strategy, reason=reading))
             continue
-        cutter = Cutter(reading.text, clip, options.max_scenes)
+        cutter = prose if reading.text == text else Cutter(reading.text, clip, options.max_scenes)
         pieces = cutter.cut(reading)
-        look = look_of(options, reading, cutter.sentences(pieces[0])[0])
+        look = look_of(options, reading, cutter.opening(pieces[0]))
         shots = _given(script, given, look) or _shots(script, reading, pieces, look)
         break
     else:
@@ -120,19 +122,19 @@ class _Shot(NamedTuple):
     end: int | None = None
 
 
-def _readings(text: str, clip: int) -> Iterator[tuple[Strategy, Reading | str]]:
+def _readings(text: str, prose: Cutter) -> Iterator[tuple[Strategy, Reading | str]]:
     """What each strategy makes of the text, or why it does not apply; asked in turn until one does."""
     yield Strategy.SCREENPLAY, read_screenplay(text)
     yield Strategy.MARKERS, read_markers(text)
     yield Strategy.PARAGRAPHS, read_paragraphs(text)
-    yield Strategy.SENTENCES, read_sentences(text, Cutter(text, clip, 1))
+    yield Strategy.SENTENCES, read_sentences(text, prose)
     yield Strategy.CHARACTERS, read_characters(text)
 
 
 def _shots(script: str, reading: Reading, pieces: list[Span], look: Look) -> list[_Shot]:
-    shots = []
+    shots, keep_lines = [], not is_wrapped(reading.text)
     for piece, span in zip(pieces, covering(script, pieces), strict=True):
-        words = tidy(reading.text, piece, keep_lines=bool(reading.places))
+        words = tidy(reading.text, piece, keep_lines=keep_lines)
         heading = reading.heading_before(piece)
         shots.append(_Shot(words, look.prompt(f"{heading}\n{words}" if heading else words), *span))
     return shots
