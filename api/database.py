@@ -38,11 +38,13 @@ class Database:
             Path(make_url(url).database or "").parent.mkdir(parents=True, exist_ok=True)
         self.engine = _engine(url, embedded=self.embedded)
         self._writer = self.engine.execution_options(begin_immediate=True)
+        snapshot = {} if self.embedded else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        self._reader = self.engine.execution_options(**snapshot)  # SQLite reads one snapshot in any case
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
         """A session over one consistent snapshot."""
-        async with AsyncSession(self.engine, expire_on_commit=False, autoflush=False) as session, session.begin():
+        async with AsyncSession(self._reader, expire_on_commit=False, autoflush=False) as session, session.begin():
             yield session
 
     @asynccontextmanager

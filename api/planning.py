@@ -2,12 +2,11 @@
 
 import asyncio
 
-from tasks.storyboard import make_storyboard
-
 from api.problems import Problem
 from api.schemas import GenerateRequest, Plan, PlannedScene, PlanRequest
 from api.views import usd
 from tasks.luma import Prices
+from tasks.storyboard import make_storyboard
 
 
 async def plan(request: PlanRequest, prices: Prices) -> Plan:

@@ -6,10 +6,10 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
-from tasks.storyboard import PassedOver, SceneDraft, Strategy
 
 from api.states import JobStatus, Outcome, SceneStatus
 from tasks.options import MAX_PROMPT, MAX_SCENES, MAX_SCRIPT, MIN_PROMPT, MIN_SCRIPT, VideoOptions, script_fault
+from tasks.storyboard import PassedOver, SceneDraft, Strategy
 
 
 class Wire(BaseModel):
@@ -81,7 +81,8 @@ class RetryRequest(Accepted):
     """What is missing, made again."""
 
     prompts: Annotated[
-        dict[int, Prompt], Field(max_length=MAX_SCENES, description="New prompts, by scene number, of scenes that have no clip yet.")
+        dict[int, Prompt],
+        Field(max_length=MAX_SCENES, description="New prompts, by scene number, of scenes that have no clip yet."),
     ] = {}
 
 

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Final
 
+from tasks.ledger import AttemptState
+
 
 class JobStatus(StrEnum):
     """Where a job stands."""
@@ -71,6 +73,30 @@ MOVES: Final[dict[Move, tuple[frozenset[JobStatus], JobStatus]]] = {
 def allowed(move: Move, status: JobStatus) -> bool:
     """Whether a job in this status may make this move."""
     return status in MOVES[move][0]
+
+
+_A = AttemptState
+ATTEMPT_MOVES: Final[dict[AttemptState, frozenset[AttemptState]]] = {
+    # next state: those it may follow; who wrote the POST knows best, so a late answer corrects what others made of it
+    _A.DOUBTED: frozenset({_A.INTENDED}),
+    _A.SUBMITTED: frozenset({_A.INTENDED, _A.DOUBTED}),
+    _A.REFUSED: frozenset({_A.INTENDED, _A.DOUBTED, _A.LOST, _A.UNKNOWN}),
+    _A.LOST: frozenset({_A.INTENDED, _A.DOUBTED}),
+    _A.UNKNOWN: frozenset({_A.INTENDED, _A.DOUBTED}),
+    _A.FAILED: frozenset({_A.SUBMITTED, _A.ABANDONED}),
+    _A.COMPLETED: frozenset({_A.SUBMITTED, _A.ABANDONED, _A.FAILED}),
+    # another take replaced it, or its id came when nobody waited for it any more
+    _A.ABANDONED: frozenset({_A.SUBMITTED, _A.REFUSED, _A.LOST, _A.UNKNOWN}),
+}
+SPENT: Final = frozenset({_A.SUBMITTED, _A.COMPLETED, _A.FAILED, _A.ABANDONED})
+"""Luma gave an id: it is paid, unless refunded."""
+UNSURE: Final = frozenset({_A.DOUBTED, _A.UNKNOWN})
+"""May have cost. So may an intent, once nobody is working on it any more."""
+
+
+def may_have_cost(attempt: AttemptState, job: JobStatus) -> bool:
+    """Whether money may be gone for an attempt without an id."""
+    return attempt in UNSURE or (attempt is _A.INTENDED and job in TERMINAL)
 
 
 def counts(scenes: Iterable[SceneStatus]) -> dict[SceneStatus, int]:

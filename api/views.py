@@ -18,15 +18,12 @@ from api.schemas import (
     Take,
     VideoView,
 )
-from api.states import LIVE, SceneStatus
-from tasks.ledger import OPEN_ATTEMPTS, AttemptState
+from api.states import LIVE, SPENT, SceneStatus
+from tasks.ledger import AttemptState
 from tasks.media import media_url
+from tasks.options import VideoOptions
 
-SPENT: Final = OPEN_ATTEMPTS | {AttemptState.COMPLETED, AttemptState.FAILED, AttemptState.ABANDONED} - {
-    AttemptState.INTENDED,
-    AttemptState.DOUBTED,
-}
-UNSURE: Final = frozenset({AttemptState.DOUBTED, AttemptState.UNKNOWN})
+_NOTHING_BEGUN: Final = frozenset({AttemptState.REFUSED, AttemptState.LOST})
 TYPICAL_SECONDS: Final = 45.0
 """How long a generation takes while a job has none of its own to learn from."""
 
@@ -64,7 +61,7 @@ def job_view(
         run=job.run,
         flow_run_id=job.flow_run_id,
         flow_run_url=f"{prefect_ui}/runs/flow-run/{job.flow_run_id}" if prefect_ui and job.flow_run_id else None,
-        options=job.options,  # type: ignore[arg-type]
+        options=VideoOptions.model_validate(job.options),
         integrity_confirmed=job.integrity is not None,
         counts=Counts(total=len(scenes), **{status.value: number for status, number in counted.items()}),
         cost=cost(job, scenes, attempts),
@@ -86,7 +83,7 @@ def cost(job: GenerationJob, scenes: Sequence[SceneRow], attempts: Sequence[Atte
         estimated_usd=usd(sum(scene.cost_micros for scene in scenes)),
         spent_usd=usd(sum(a.cost_micros for a in attempts if a.state in SPENT)),
         refunded_usd=usd(sum(a.cost_micros for a in attempts if a.refunded)),
-        unknown_usd=usd(sum(a.cost_micros for a in attempts if a.state in UNSURE)),
+        unknown_usd=usd(sum(a.cost_micros for a in attempts if states.may_have_cost(a.state, job.status))),
         max_usd=usd(job.max_cost_micros) if job.max_cost_micros else None,
     )
 
@@ -130,16 +127,16 @@ def _results(job: GenerationJob, scenes: Sequence[SceneRow], attempts: Sequence[
 
 
 def _scene(scene: SceneRow, attempts: Sequence[AttemptRow]) -> SceneView:
-    takes = [_take(attempt) for attempt in attempts]
+    takes = [_take(attempt) for attempt in attempts if attempt.state not in _NOTHING_BEGUN]
     chosen = next((take for take in takes if take.attempt_id == scene.chosen_attempt_id), None)
-    newest = takes[-1] if takes else None
+    told = chosen or (takes[-1] if takes else None)
     return SceneView(
         scene_number=scene.number,
         scene_index=scene.number - 1,
         description=scene.description,
         prompt=scene.prompt,
         status=scene.status,
-        generation_id=(chosen or newest).generation_id if chosen or newest else None,
+        generation_id=told.generation_id if told else None,
         video_url=chosen.video_url if chosen else None,
         image_url=chosen.image_url if chosen else None,
         duration_seconds=scene.duration_seconds,

@@ -91,9 +91,12 @@ class SceneState:
     """The present take has its clip."""
     attempt: Attempt | None = None
     """The open attempt, if there is one."""
+    given_up: bool = False
+    """No further attempt is made until a person asks for one."""
     attempts: int = 0
     """How many attempts were begun for the present take."""
     error: str | None = None
+    error_code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,11 @@ class Film:
 
 
 class SceneLedger(Protocol):
-    """What `generate_scene` tells of its attempt; each call is one committed transaction."""
+    """What `generate_scene` tells of its attempt; each call is one committed transaction.
+
+    Telling the same thing twice changes nothing. Telling of an attempt that another process has moved elsewhere
+    meanwhile raises `Superseded`: read the scene again.
+    """
 
     async def scene(self, job_id: UUID, number: int) -> SceneState:
         """The scene now. Raises `JobCancelled` when its job no longer wants it."""
@@ -140,10 +147,13 @@ class SceneLedger(Protocol):
         """The POST got no answer: it may have cost."""
 
     async def submitted(self, attempt: Attempt, generation_id: str) -> None:
-        """Luma's id, before the first poll; also for one found again in Luma's list. Raises `GenerationClaimed`."""
+        """Luma's id, before the first poll; also for one found again in Luma's list. Raises `GenerationClaimed`.
+
+        An id that comes too late is kept as spent all the same, and raises `Superseded`.
+        """
 
     async def completed(self, attempt: Attempt, clip: Clip) -> None:
-        """The clip is in the store: the scene is done."""
+        """The clip is in the store: the scene is done. Told again when its file had to be fetched anew."""
 
     async def failed(self, attempt: Attempt, why: str, *, refunded: bool) -> None:
         """Luma's generation ended without a clip."""
@@ -196,7 +206,7 @@ class JobCancelled(Exception):
 
 
 class Superseded(Exception):
-    """The scene has an attempt under way already: another process works on it."""
+    """Another process works on this scene or job, and has gone further."""
 
 
 class GenerationClaimed(Exception):

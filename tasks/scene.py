@@ -2,15 +2,15 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from tasks.doorbells import Doorbells
 from tasks.film import inspect_clip, make_still
-from tasks.ledger import Attempt, AttemptState, Clip, GenerationClaimed, SceneLedger, SceneState
+from tasks.ledger import Attempt, AttemptState, Clip, GenerationClaimed, SceneLedger, SceneState, Superseded
 from tasks.luma import (
     AssetBroken,
     AssetExpired,
@@ -39,6 +39,10 @@ RETRIES: Final = 6
 """Further tries of a whole scene after the first, at most; most errors allow fewer."""
 RETRY_BACKOFF: Final = Backoff(base=2, factor=2, maximum=60, jitter=0.3)
 """Seconds before such a try."""
+CONTESTED: Final = 10
+"""How often a scene is begun anew because another process has moved it on meanwhile."""
+LAST_WORD: Final = 5.0
+"""Seconds that a cancelled create may still take for its answer."""
 
 
 class SubmissionLost(LumaError):
@@ -76,9 +80,18 @@ async def make_clip(tools: SceneTools, job_id: UUID, number: int, options: Video
     Raises a `LumaError`, `MediaError` or `JobCancelled`. Called again after any of them, or after a crash at any point,
     it goes on from what the ledger knows.
     """
+    for _ in range(CONTESTED):
+        with contextlib.suppress(Superseded):  # another process has gone further: go on from what it wrote
+            return await _go_on(tools, job_id, number, options)
+    raise Superseded
+
+
+async def _go_on(tools: SceneTools, job_id: UUID, number: int, options: VideoOptions) -> Clip:
     scene = await tools.ledger.scene(job_id, number)
     if scene.done and scene.clip and scene.kept:
         return await _kept(tools, scene.clip, scene.kept)
+    if scene.given_up:  # before this run was begun again, or in an earlier one: nobody asked for another try
+        raise LumaError(scene.error or "This scene could not be made.", code=scene.error_code)
     attempt = scene.attempt
     if attempt and attempt.state is not AttemptState.SUBMITTED:
         attempt = await _settle(tools, attempt)
@@ -94,7 +107,9 @@ async def _kept(tools: SceneTools, clip: Clip, attempt: Attempt) -> Clip:
     """A clip that is paid for; when its file is gone, Luma is asked for it again."""
     if await tools.media.verify(clip.video) or attempt.generation_id is None:
         return clip
-    return await _fetch(tools, attempt, await tools.luma.get(attempt.generation_id))
+    clip = await _fetch(tools, attempt, await tools.luma.get(attempt.generation_id))
+    await tools.ledger.completed(attempt, clip)
+    return clip
 
 
 async def _submit(tools: SceneTools, slot: Slot, job_id: UUID, scene: SceneState, options: VideoOptions) -> Attempt:
@@ -103,26 +118,51 @@ async def _submit(tools: SceneTools, slot: Slot, job_id: UUID, scene: SceneState
     while True:
         attempt = await tools.ledger.intend(job_id, scene.number, request.body(), tools.callback_base)
         try:
-            generation = await tools.luma.submit(request, attempt.callback_url)
+            return await _to_its_end(_post(tools, attempt, request))
         except RateLimited as error:  # nothing begun, nobody's fault: wait for our turn and write a new intent
-            await tools.ledger.refused(attempt, str(error))
             await slot.refused(error.retry_after)
-            continue
-        except SubmissionDoubted as error:
-            await tools.ledger.doubted(attempt, str(error))
+        except SubmissionDoubted:
             return await _settle(tools, attempt)
-        except LumaError as error:
-            await tools.ledger.refused(attempt, str(error))
-            raise
         finally:
             slot.answered()
+
+
+async def _post(tools: SceneTools, attempt: Attempt, request: GenerationRequest) -> Attempt:
+    """Send it, and write down what came of it."""
+    try:
+        generation = await tools.luma.submit(request, attempt.callback_url)
         await tools.ledger.submitted(attempt, generation.id)
-        return _with(attempt, generation)
+    except SubmissionDoubted as error:
+        await tools.ledger.doubted(attempt, str(error))
+        raise
+    except LumaError as error:
+        await tools.ledger.refused(attempt, str(error))
+        raise
+    except GenerationClaimed as error:  # by another attempt with the same words, which took ours for its own
+        why = "Luma's answer to this scene was taken for another's."
+        await tools.ledger.doubted(attempt, why)
+        raise SubmissionDoubted(why) from error
+    return _with(attempt, generation)
+
+
+async def _to_its_end(posting: Coroutine[Any, Any, Attempt]) -> Attempt:
+    """A cancellation waits a little for the answer: what is on its way is paid, and then the ledger knows its id."""
+    task = asyncio.create_task(posting)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task], timeout=LAST_WORD)
+        raise
+    finally:
+        if not task.done():
+            task.cancel()
+        elif not task.cancelled():
+            task.exception()  # looked at, so that asyncio does not warn of it
 
 
 async def _settle(tools: SceneTools, attempt: Attempt) -> Attempt:
     """Find out what became of a POST without an answer, before anything is paid again."""
-    while True:
+    for _ in range(CONTESTED):
         try:
             found = await look_for(
                 tools.luma,
@@ -140,6 +180,7 @@ async def _settle(tools: SceneTools, attempt: Attempt) -> Attempt:
         with contextlib.suppress(GenerationClaimed):  # by another attempt with the same words: look for the next
             await tools.ledger.submitted(attempt, found.id)
             return _with(attempt, found)
+    raise Unavailable("Luma's list holds this scene for another one; trying again.")
 
 
 async def _wait(tools: SceneTools, attempt: Attempt) -> Generation:

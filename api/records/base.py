@@ -23,8 +23,8 @@ class JobNotFound(Exception):
 class MoveRefused(Exception):
     """The job's status does not allow that now."""
 
-    def __init__(self, status: JobStatus, move: Move) -> None:
-        super().__init__(f"A job that is {status} can't {_VERBS[move]}.")
+    def __init__(self, status: JobStatus, move: Move, why: str | None = None) -> None:
+        super().__init__(why or f"A job that is {status} can't {_VERBS[move]}.")
         self.status, self.move = status, move
 
 

@@ -4,7 +4,7 @@ import hashlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -25,6 +25,9 @@ from tasks.options import VideoOptions
 _LISTED: Final = (
     "id", "title", "status", "progress", "step", "film", "flow_run_id", "error", "created_at", "ended_at",
 )  # fmt: skip
+
+
+_NOT_OURS: Final = "That cursor is not one of ours: use the “next” of the page before."
 
 
 class KeyReused(Exception):
@@ -50,7 +53,8 @@ class NewJob:
 
     def digest(self) -> str:
         """SHA-256 of what was asked, to tell a repeated request from another under the same key."""
-        asked = [self.script, self.options.model_dump(mode="json"), self.title, self.given, self.max_cost_micros]
+        options, confirmed = self.options.model_dump(mode="json"), self.integrity is not None
+        asked = [self.script, options, self.title, self.given, self.max_cost_micros, confirmed]
         return hashlib.sha256(orjson.dumps(asked)).hexdigest()
 
 
@@ -111,17 +115,20 @@ class Jobs(Records):
             row = (await session.exec(query)).first()
         if row is None:
             raise JobNotFound
-        return Body(*row)
+        body, revision, status = row
+        return Body(body, revision, JobStatus(status))
 
     async def newer(self, seen: dict[UUID, int]) -> dict[UUID, Body]:
         """Of the jobs in `seen` (id → revision) those whose revision is another by now."""
-        query = select(GenerationJob.id, GenerationJob.body, GenerationJob.revision, GenerationJob.status).where(
-            or_(*(and_(col(GenerationJob.id) == job, col(GenerationJob.revision) != rev) for job, rev in seen.items()))
-        )
+        revisions = select(GenerationJob.id, GenerationJob.revision).where(col(GenerationJob.id).in_(seen))
         async with self.database.reading() as session:
-            return {
-                job_id: Body(body, revision, status) for job_id, body, revision, status in await session.exec(query)
-            }
+            changed = [job for job, revision in await session.exec(revisions) if revision != seen[job]]
+            if not changed:
+                return {}
+            bodies = select(GenerationJob.id, GenerationJob.body, GenerationJob.revision, GenerationJob.status).where(
+                col(GenerationJob.id).in_(changed)
+            )
+            return {job: Body(body, rev, JobStatus(status)) for job, body, rev, status in await session.exec(bodies)}
 
     async def script(self, job_id: UUID, owner_id: str = LOCAL_USER) -> str:
         """The script of a job. Raises `JobNotFound`."""
@@ -146,7 +153,7 @@ class Jobs(Records):
     async def jobs(self, limit: int, cursor: str | None = None, owner_id: str = LOCAL_USER) -> JobList:
         """A page, newest first. Raises `BadCursor`."""
         columns = [getattr(GenerationJob, name) for name in _LISTED]
-        query = select(*columns).where(GenerationJob.owner_id == owner_id)  # type: ignore[call-overload]
+        query = select(*columns).where(GenerationJob.owner_id == owner_id)
         query = newest_first(query, GenerationJob, cursor).limit(limit + 1)
         async with self.database.reading() as session:
             rows = list(await session.exec(query))
@@ -176,7 +183,7 @@ class Jobs(Records):
             if change.job.status is JobStatus.COMPLETED and all(
                 s.status is SceneStatus.COMPLETED for s in change.scenes
             ):
-                raise MoveRefused(change.job.status, Move.RESTART)
+                raise MoveRefused(change.job.status, Move.RESTART, "This film has all its scenes: nothing to retry.")
             restart(change)
             for scene in change.scenes:
                 if scene.status is not SceneStatus.COMPLETED:
@@ -194,7 +201,8 @@ class Jobs(Records):
             restart(change)
             running = change.open_attempt(number)
             if running:  # of a cancelled run: spent, but of a take that nobody waits for any more
-                running.state, running.ended_at = AttemptState.ABANDONED, now()
+                running.state = AttemptState.ABANDONED if running.generation_id else AttemptState.UNKNOWN
+                running.ended_at = now()
             scene.take, scene.status, scene.error, scene.error_code = scene.take + 1, SceneStatus.PENDING, None, None
             scene.prompt = prompt or scene.prompt
             return change.job.status
@@ -206,6 +214,8 @@ class Jobs(Records):
             attempt = next((a for a in change.attempts if a.id == attempt_id and a.scene_number == number), None)
             if attempt is None or attempt.clip is None:
                 raise JobNotFound
+            if any(scene.status is SceneStatus.PENDING for scene in change.scenes):  # the next run would pay for them
+                raise MoveRefused(change.job.status, Move.RESTART, "Some scenes were never made: retry the job first.")
             restart(change)
             scene = change.scene(number)
             scene.chosen_attempt_id, scene.status = attempt_id, SceneStatus.COMPLETED
@@ -257,7 +267,7 @@ def _place(cursor: str) -> tuple[datetime, UUID]:
         moment, row_id = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().split(" ")
         place = datetime.fromisoformat(moment), UUID(row_id)
     except ValueError as error:
-        raise BadCursor("That cursor is not one of ours.") from error
-    if place[0].tzinfo is None:
-        raise BadCursor("That cursor is not one of ours.")
+        raise BadCursor(_NOT_OURS) from error
+    if place[0].utcoffset() != timedelta():
+        raise BadCursor(_NOT_OURS)
     return place

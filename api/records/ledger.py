@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
@@ -9,11 +10,10 @@ from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
-from tasks.storyboard import Storyboard
 
 from api.models import AttemptRow, GenerationJob, SceneRow, Video, now
 from api.records.base import Change, JobNotFound, Records, fail
-from api.states import TERMINAL, JobStatus, Move, SceneStatus
+from api.states import ATTEMPT_MOVES, TERMINAL, JobStatus, Move, SceneStatus
 from tasks.ledger import (
     OPEN_ATTEMPTS,
     Attempt,
@@ -29,6 +29,7 @@ from tasks.ledger import (
 )
 from tasks.media import media_url
 from tasks.options import VideoOptions
+from tasks.storyboard import Storyboard
 
 _TITLE: Final = 60  # characters of a title made from the script
 
@@ -43,7 +44,8 @@ class Ledger(Records):
         try:
             return await self._begin(job_id, flow_run_id)
         except JobNotFound:
-            await self._adopt_run(job_id, script, title, options)
+            with suppress(IntegrityError):  # the same run begun twice at the same moment: one of them made the job
+                await self._adopt_run(job_id, script, title, options)
             return await self._begin(job_id, flow_run_id)
 
     async def _begin(self, job_id: UUID, flow_run_id: UUID) -> JobState:
@@ -74,6 +76,7 @@ class Ledger(Records):
     async def planned(self, job_id: UUID, storyboard: Storyboard, scene_cost_micros: int) -> JobState:
         """See `JobLedger.planned`."""
         async with self.changing(job_id) as change:
+            _wanted(change)
             if not change.scenes:
                 change.job.storyboard = storyboard.model_dump(mode="json", by_alias=True, exclude={"scenes"})
                 for scene in storyboard.scenes:
@@ -118,11 +121,23 @@ class Ledger(Records):
 
     async def submitted(self, attempt: Attempt, generation_id: str) -> None:
         """See `SceneLedger.submitted`."""
-        facts = {"error": None, "generation_id": generation_id, "submitted_at": now()}
         try:
-            await self._attempt_moves(attempt, AttemptState.SUBMITTED, **facts)
+            in_time = await self._gave_id(attempt, generation_id)
         except IntegrityError as error:
             raise GenerationClaimed from error
+        if not in_time:
+            raise Superseded
+
+    async def _gave_id(self, attempt: Attempt, generation_id: str) -> bool:
+        """Keep the id, which is money, also when the attempt was given up meanwhile; whether it was not."""
+        async with self.changing(attempt.job_id) as change:
+            row = change.attempt(attempt.id)
+            if row.generation_id is not None:
+                return row.generation_id == generation_id
+            in_time = row.state in ATTEMPT_MOVES[AttemptState.SUBMITTED]
+            row.state = AttemptState.SUBMITTED if in_time else AttemptState.ABANDONED
+            row.generation_id, row.submitted_at, row.error = generation_id, now(), None
+            return in_time
 
     async def failed(self, attempt: Attempt, why: str, *, refunded: bool) -> None:
         """See `SceneLedger.failed`."""
@@ -143,9 +158,11 @@ class Ledger(Records):
     async def completed(self, attempt: Attempt, clip: Clip) -> None:
         """See `SceneLedger.completed`."""
         async with self.changing(attempt.job_id) as change:
-            row = _moved(change, attempt, AttemptState.COMPLETED, clip=asdict(clip), error=None)
+            row = _moved(change, attempt, AttemptState.COMPLETED, error=None, refunded=False)
+            if row.clip != asdict(clip):  # new, or fetched again after its file was gone
+                row.clip = asdict(clip)
             scene = change.scene(row.scene_number)
-            if row.take == scene.take:
+            if row.take == scene.take and scene.status is not SceneStatus.COMPLETED:
                 scene.status, scene.error, scene.error_code = SceneStatus.COMPLETED, None, None
                 scene.chosen_attempt_id = row.id
 
@@ -177,6 +194,7 @@ class Ledger(Records):
         async with self.changing(job_id) as change:
             if change.job.status is JobStatus.COMPLETED:
                 return
+            _wanted(change)
             change.move(Move.COMPLETE)
             change.job.film, change.job.error, change.job.error_code = asdict(film), None, None
             await _shelve(change)
@@ -189,6 +207,10 @@ class Ledger(Records):
 
     async def job_cancelled(self, job_id: UUID, flow_run_id: UUID) -> None:
         """See `JobLedger.job_cancelled`."""
+        with suppress(JobNotFound):  # cancelled before its first word
+            await self._cancelled(job_id, flow_run_id)
+
+    async def _cancelled(self, job_id: UUID, flow_run_id: UUID) -> None:
         async with self.changing(job_id) as change:
             if change.job.status not in TERMINAL and change.job.flow_run_id == flow_run_id:
                 change.move(Move.CANCELLED)
@@ -200,13 +222,16 @@ class Ledger(Records):
 
 
 def _moved(change: Change, attempt: Attempt, state: AttemptState, **facts: Any) -> AttemptRow:
-    """Give an attempt its next state; one that has ended already stays as it ended."""
+    """Give an attempt its next state, once. Raises `Superseded` when another process has moved it elsewhere."""
     row = change.attempt(attempt.id)
-    if row.state in OPEN_ATTEMPTS:
-        row.state = state
-        row.ended_at = None if state in OPEN_ATTEMPTS else now()
-        for name, value in facts.items():
-            setattr(row, name, value)
+    if row.state is state:
+        return row
+    if row.state not in ATTEMPT_MOVES[state]:
+        raise Superseded
+    row.state = state
+    row.ended_at = None if state in OPEN_ATTEMPTS else now()
+    for name, value in facts.items():
+        setattr(row, name, value)
     return row
 
 
@@ -261,9 +286,11 @@ def _scene_state(change: Change, scene: SceneRow) -> SceneState:
         clip=clip_of(chosen.clip) if chosen and chosen.clip else None,
         kept=_attempt(chosen) if chosen else None,
         done=scene.status is SceneStatus.COMPLETED,
+        given_up=scene.status is SceneStatus.FAILED,
         attempt=_attempt(running) if running else None,
         attempts=sum(a.take == scene.take and a.run == change.job.run for a in mine),
         error=scene.error,
+        error_code=scene.error_code,
     )
 
 

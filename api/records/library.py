@@ -11,6 +11,7 @@ from api.records.jobs import cursor_of, newest_first
 from api.records.ledger import title_of
 from api.schemas import VideoIn, VideoList, VideoView
 from api.views import video_view
+from tasks.media import media_url
 
 
 class VideoNotFound(Exception):
@@ -45,14 +46,16 @@ class Library(Records):
     async def save_video(self, new: VideoIn, owner_id: str = LOCAL_USER) -> UUID:
         """Keep a film; one of our own jobs is kept once, however often it is sent."""
         async with self.database.writing() as session:
-            job = await session.get(GenerationJob, _job_id(new)) if _job_id(new) else None
+            named = _job_id(new)  # locked, so that two who save it at once don't both think they are first
+            job = await session.get(GenerationJob, named, with_for_update=True) if named else None
             job_id = job.id if job and job.owner_id == owner_id else None
             mine = select(Video).where(Video.owner_id == owner_id, Video.job_id == job_id)
             video = (await session.exec(mine)).first() if job_id else None
             video = video or Video(owner_id=owner_id, job_id=job_id, title="", script=new.script, status=new.status)
             for name in ("script", "status", "storyboard", "video_data"):
                 setattr(video, name, getattr(new, name))
-            video.video_url = new.video_url or video.video_url
+            film = job.film if job and job_id else None  # of our own job the film, not the first clip it was made from
+            video.video_url = media_url(film["video"]["key"]) if film else new.video_url or video.video_url
             video.generation_id = new.generation_id or video.generation_id
             video.title = new.title or video.title or (job.title if job_id and job else title_of(new.script))
             session.add(video)

@@ -64,14 +64,20 @@ class Outbox(Records):
             await session.exec(delete(OutboxRow).where(col(OutboxRow.id) == waiting.outbox_id))
 
     async def dispatched(self, waiting: Waiting, flow_run_id: UUID) -> bool:
-        """Prefect made the run → whether the job still wants it; if not, the run is to be cancelled."""
+        """Prefect made the run → whether it may go on; if not, it is to be cancelled."""
         async with self.changing(waiting.job_id) as change:
             job = change.job
-            wanted = job.run == waiting.run and job.status in LIVE
-            if wanted and job.flow_run_id != flow_run_id:
+            if job.run == waiting.run and job.flow_run_id is None and job.status is JobStatus.QUEUED:
                 job.flow_run_id = flow_run_id
             await change.session.exec(delete(OutboxRow).where(col(OutboxRow.id) == waiting.outbox_id))
-            return wanted and job.status is not JobStatus.CANCELLING
+            return job.flow_run_id == flow_run_id and job.status is not JobStatus.CANCELLING
+
+    async def not_dispatched(self, waiting: Waiting, why: str) -> None:
+        """Prefect refuses to make the run, and would again: the job fails."""
+        async with self.changing(waiting.job_id) as change:
+            if change.job.run == waiting.run and change.job.status is JobStatus.QUEUED:
+                fail(change, why, "run_refused")
+            await change.session.exec(delete(OutboxRow).where(col(OutboxRow.id) == waiting.outbox_id))
 
     async def run_crashed(self, live: LiveJob, why: str) -> None:
         """Prefect gave the run up: the job begins anew and keeps its clips, a few times; then it fails."""
@@ -109,12 +115,14 @@ class Outbox(Records):
     async def _of_run(self, live: LiveJob) -> AsyncIterator[Change | None]:
         """The job, if it is still alive in the run that was asked about."""
         async with self.changing(live.job_id) as change:
-            yield change if change.job.run == live.run and change.job.status in LIVE else None
+            job = change.job
+            same = (job.run, job.flow_run_id) == (live.run, live.flow_run_id)
+            yield change if same and job.status in LIVE else None
 
     async def live_jobs(self, limit: int = 10_000) -> list[LiveJob]:
         """Jobs that have not ended, oldest first."""
         query = (
-            select(
+            select(  # type: ignore[call-overload]
                 GenerationJob.id,
                 GenerationJob.run,
                 GenerationJob.status,
