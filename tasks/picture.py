@@ -22,7 +22,7 @@ _BT709: Final = 1
 _X264: Final = {
     "preset": "faster",
     "crf": "18",  # not to be told from the clips by eye
-    "threads": "4",  # fixed: the bytes depend on it
+    "threads": "4",  # fixed: the picture depends on it
     "g": "48",  # a keyframe every two seconds, for seeking
     "forced-idr": "1",
 }
