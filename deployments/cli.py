@@ -25,6 +25,7 @@ SandboxPort = Annotated[int, typer.Option(min=1, max=65535, help="Port of the sa
 Data = Annotated[Path | None, typer.Option(help="Folder of ledger and media; by default ./data or STORYREEL_DATA.")]
 Api = Annotated[str, typer.Option(help="Where the API is.", envvar="STORYREEL_STUDIO_URL")]
 T = TypeVar("T")
+EXAMPLE: Final = Path(__file__).parents[1] / "examples" / "the-lighthouse-cat.txt"
 STUDIO: Final = "http://127.0.0.1:8000"
 
 
@@ -59,7 +60,7 @@ def up(
 
 @app.command()
 def demo(
-    script: Annotated[Path, typer.Argument(help="The script to film.")] = Path("examples/the-lighthouse.txt"),
+    script: Annotated[Path, typer.Argument(help="The script to film.")] = EXAMPLE,
     host: Host = "127.0.0.1",
     port: Port = 8000,
     prefect_port: PrefectPort = 4200,

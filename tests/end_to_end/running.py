@@ -7,13 +7,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 import psutil
 import pytest
+
+from deployments.stack import Addresses
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 180
@@ -49,6 +51,7 @@ class Stack:
     prefect_port: int
     sandbox_port: int
     env: dict[str, str]
+    seen: set[str] = field(default_factory=set)
 
     @property
     def api(self) -> str:
@@ -62,6 +65,19 @@ class Stack:
     def sandbox(self) -> str:
         return f"http://127.0.0.1:{self.sandbox_port}"
 
+    @property
+    def addresses(self) -> Addresses:
+        return Addresses("127.0.0.1", self.port, self.prefect_port, self.sandbox_port)
+
+    def newest(self) -> str:
+        """The id of the job that came last, once there is one newer than any asked for before."""
+        deadline = time.monotonic() + FILM_SECONDS
+        while (job_id := self.ask("GET", "/api/jobs?limit=1")["jobs"][0]["jobId"]) in self.seen:
+            assert time.monotonic() < deadline, self.logs()
+            time.sleep(0.1)
+        self.seen.add(job_id)
+        return str(job_id)
+
     def ask(self, method: str, path: str, **kwargs: Any) -> Any:
         answer = httpx.request(method, f"{self.api}{path}", timeout=30, **kwargs)
         assert answer.is_success, answer.text
@@ -71,6 +87,7 @@ class Stack:
         """Send the usual script, with a marker for the sandbox if wanted → the job's id."""
         body = {"script": SCRIPT.replace("{tag}", tag), "options": {"resolution": "540p"}} | body
         job_id: str = self.ask("POST", "/api/generate", json=body)["jobId"]
+        self.seen.add(job_id)
         return job_id
 
     def job(self, job_id: str) -> Any:

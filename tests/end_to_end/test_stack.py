@@ -1,6 +1,7 @@
 """The stack as its people use it: API, terminal, Prefect's command, and its parts killed."""
 
 import json
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -9,6 +10,8 @@ import av
 import httpx
 import pytest
 
+from deployments.stack import environment
+from tasks.settings import Settings
 from tests.end_to_end.running import SCRIPT, Stack, clean_env, free_port, run, start, stop
 
 
@@ -71,8 +74,8 @@ def test_the_prefect_command_alone_makes_a_job(stack: Stack) -> None:
     command = ["deployment", "run", "generate-video/luma", "--param", f"script={one_line}"]
     said = run(sys.executable, "-m", "prefect", *command, "--param", f"options={options}", "--watch", env=env)
     assert said.returncode == 0, said.stdout + said.stderr
-    newest = stack.ask("GET", "/api/jobs")["jobs"][0]
-    assert (newest["status"], newest["jobId"]) == ("completed", newest["flowRunId"])
+    job = stack.job(stack.newest())
+    assert (job["status"], job["jobId"]) == ("completed", job["flowRunId"])
 
 
 @pytest.mark.parametrize("bad", ["script=short", 'options={"model": "ray-9"}', 'options={"maxScenes": 41}'])
@@ -151,6 +154,26 @@ def test_a_killed_worker_goes_on_where_it_was(stack: Stack) -> None:
     job = stack.ended(job_id)
     assert (job["status"], job["outcome"], job["run"]) == ("completed", "full", 1)
     assert before - {None} <= {scene["generationId"] for scene in job["results"]["scenes"]}
+
+
+def test_the_same_flow_runs_under_the_stock_process_worker(stack: Stack, tmp_path: Path) -> None:
+    env = stack.env | environment(Settings(data=stack.data, _env_file=None), stack.addresses)
+    deploy = "import asyncio; from deployments.deploy import deploy; from tasks.settings import Settings; "
+    deploy += "asyncio.run(deploy(Settings(), name='films', pool='films', pool_type='process'))"
+    said = run(sys.executable, "-c", deploy, env=env)
+    assert said.returncode == 0, said.stderr
+    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "films", "--type", "process"]
+    with (tmp_path / "worker.log").open("w") as output:
+        worker = subprocess.Popen(command, env=env, cwd=tmp_path, stdout=output, stderr=output)
+    try:
+        words = ["deployment", "run", "generate-video/films", "--param", f"script={json.dumps(SCRIPT)}"]
+        said = run(sys.executable, "-m", "prefect", *words, env=env)
+        assert said.returncode == 0, said.stdout
+        job = stack.ended(stack.newest())
+        assert (job["status"], job["outcome"]) == ("completed", "full"), (tmp_path / "worker.log").read_text()
+    finally:
+        worker.terminate()
+        worker.wait(60)
 
 
 def test_a_port_in_use_is_refused_in_one_sentence(stack: Stack, tmp_path: Path) -> None:
