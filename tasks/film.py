@@ -41,8 +41,8 @@ async def assemble(
     """Make the film of the scenes, in their order. `on_progress` gets the share done, 0 to 1, in the caller's loop.
 
     Equal inputs give the same bytes under the same key where clips are copied. Where they had to be encoded the picture
-    is the same, but a few bytes may differ: then the key does too. Raises `ClipUnusable`, and `MediaError` when no scene has
-    a clip or a file can't be written; a cancellation ends the work soon and leaves nothing behind.
+    is the same, but a few bytes may differ: then the key does too. Raises `ClipUnusable`, and `MediaError` when no
+    scene has a clip or a file can't be written; a cancellation ends the work soon and leaves nothing behind.
     """
     stop, loop, told = threading.Event(), asyncio.get_running_loop(), -1.0
 
