@@ -50,7 +50,7 @@ async def walk(page: Callable[[int], Awaitable[Page]], since: datetime | None) -
     while idle < _MOST_IDLE_PAGES:
         batch = await page(offset)
         fresh = [row for row in batch.rows if row.id not in seen]
-        gap = offset > 0 and len(fresh) == len(batch.rows) > 0
+        gap = offset > 0 and len(fresh) == len(batch.rows)  # also when the list ends before the offset now
         idle = 0 if fresh and not gap else idle + 1
         if gap:
             offset = max(0, offset - PAGE // 2)
