@@ -21,7 +21,7 @@ err: Final = Console(stderr=True, highlight=False)
 Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 opens it to the network.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port of the studio and the API.")]
 PrefectPort = Annotated[int, typer.Option(min=1, max=65535, help="Port of Prefect's server and UI.")]
-SandboxPort = Annotated[int, typer.Option(min=1, max=65535, help="Port of the sandbox, which draws films without a key.")]
+SandboxPort = Annotated[int, typer.Option(min=1, max=65535, help="Port of the sandbox.")]
 Data = Annotated[Path | None, typer.Option(help="Folder of ledger and media; by default ./data or STORYREEL_DATA.")]
 Api = Annotated[str, typer.Option(help="Where the API is.", envvar="STORYREEL_STUDIO_URL")]
 T = TypeVar("T")

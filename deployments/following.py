@@ -95,7 +95,9 @@ def _verdict(job: dict[str, Any], api: str, console: Console) -> int:
     film = (job["results"] or {}).get("film")
     if job["status"] == "completed" and film:
         cost = job["cost"]["spentUsd"] - job["cost"]["refundedUsd"]
-        console.print(f"[green]Film ready[/green]: {film['durationSeconds']:.1f} s, ${cost:.2f}  {api}{film['videoUrl']}")
+        console.print(
+            f"[green]Film ready[/green]: {film['durationSeconds']:.1f} s, ${cost:.2f}  {api}{film['videoUrl']}"
+        )
         return 0
     console.print(f"[red]No film[/red]: {job['error'] or job['currentStep']}")
     return 1
@@ -106,5 +108,7 @@ def job_table(jobs: list[dict[str, Any]]) -> Table:
     table = Table("job", "status", "", "title", "created")
     for job in jobs:
         status = Text(job["status"], style=_COLOURS.get(job["status"], "green"))
-        table.add_row(job["jobId"], status, f"{job['progress']} %", job["title"], job["createdAt"][:19].replace("T", " "))
+        table.add_row(
+            job["jobId"], status, f"{job['progress']} %", job["title"], job["createdAt"][:19].replace("T", " ")
+        )
     return table

@@ -4,13 +4,13 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 from rich.console import Console
 
 from deployments.following import ask, follow
 from deployments.stack import Addresses, needs_sandbox, stack, until_stopped
 from deployments.supervisor import Supervisor
+from tasks.media import MediaStore, media_url
 from tasks.settings import Settings
 
 
@@ -74,7 +74,7 @@ async def _shown_stack(settings: Settings, at: Addresses, console: Console) -> A
 async def _show_film(settings: Settings, at: Addresses, job_id: str, console: Console) -> None:
     job = await ask(at.studio, "GET", f"/api/job/{job_id}")
     film = job["results"]["film"]
-    path = Path(settings.media, film["videoUrl"].removeprefix("/api/media/")).absolute()
+    path = MediaStore(settings.media).path(film["videoUrl"].removeprefix(media_url("")))
     console.print(f"\nFilm    {path}\nLength  {film['durationSeconds']:.1f} s", soft_wrap=True)
 
 

@@ -60,7 +60,6 @@ class Addresses:
         """The sandbox; only ever on this machine."""
         return f"http://127.0.0.1:{self.sandbox_port}"
 
-
     def free(self) -> "Addresses":
         """The same where nothing listens yet, else the next free ports."""
         port = next_free(self.host, self.port)

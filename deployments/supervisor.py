@@ -70,7 +70,7 @@ class Supervisor:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,  # Ctrl-C is for us; we pass it on in the right order
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - one syscall
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
             )
         self.processes[part.name] = process
         return process

@@ -5,11 +5,10 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from prefect import flow, runtime
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.flows import Flow
-from prefect.states import Cancelled, Completed, Failed, State
+from prefect.states import Cancelled, Completed, Failed
 from pydantic import Field
-from tasks.storyboard import SceneDraft
 
 from api.bootstrap import Studio, studio
 from api.records.ledger import title_of
@@ -20,6 +19,7 @@ from tasks.luma import LumaError
 from tasks.options import MAX_SCENES, MAX_SCRIPT, MIN_SCRIPT, VideoOptions
 from tasks.scene import SceneTools
 from tasks.story import assemble_film, generate_scene, generate_storyboard
+from tasks.storyboard import SceneDraft
 
 
 def _name() -> str:
@@ -27,9 +27,10 @@ def _name() -> str:
     return asked.get("title") or title_of(asked["script"])
 
 
-async def _cancelled(_flow: Flow[Any, Any], run: FlowRun, _state: State[Any]) -> None:
+async def _cancelled(flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) -> None:
+    job_id = flow_run.parameters.get("job_id") or flow_run.id
     async with studio() as house:
-        await house.records.job_cancelled(UUID(str(run.parameters.get("job_id") or run.id)), run.id)
+        await house.records.job_cancelled(UUID(str(job_id)), flow_run.id)
 
 
 @flow(name="generate-video", flow_run_name=_name, on_cancellation=[_cancelled], persist_result=False)
@@ -108,7 +109,9 @@ async def _make_scenes(house: Studio, job: JobState, report: Report) -> None:
 
 
 async def _make_scene(house: Studio, tools: SceneTools, job: JobState, scene: SceneState, report: Report) -> None:
-    state = await generate_scene(tools, job.id, scene.number, len(job.scenes), job.options, return_state=True)
+    total = len(job.scenes)
+    # Prefect's types leave out that an async task with `return_state` is awaited
+    state = await generate_scene(tools, job.id, scene.number, total, job.options, return_state=True)  # type: ignore[misc]
     try:
         await state.aresult()
     except (JobCancelled, Superseded):
