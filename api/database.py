@@ -14,6 +14,8 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, event, make_url
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -25,6 +27,13 @@ _PRAGMAS: Final = (
     "PRAGMA foreign_keys = ON",
     "PRAGMA temp_store = MEMORY",
 )
+AWAY: Final[tuple[type[Exception], ...]] = (
+    OperationalError,  # SQLite: locked, disk full; PostgreSQL: shutting down
+    InterfaceError,  # a connection broke
+    PoolTimeout,
+    OSError,  # nobody listens
+)
+"""What transactions raise while the database can't be used."""
 _MIGRATING: Final = Lock()  # Alembic keeps its context in a module
 
 

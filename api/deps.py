@@ -1,6 +1,7 @@
 """What routes need: a route's signature says all of it."""
 
-from typing import Annotated
+import re
+from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import Depends, Header, Path, Query, Request
@@ -12,6 +13,8 @@ from api.models import LOCAL_USER
 from api.prefect_api import PrefectApi
 from api.problems import Problem
 from api.records import JobRecords
+
+_KEY: Final = re.compile(r"[\x20-\x7e]{1,255}")
 
 
 def _studio(request: Request) -> Studio:
@@ -56,6 +59,20 @@ def _video_id(video_id: Annotated[str, Path(description="The film's UUID in the 
         raise Problem(404, "video_not_found", "Video not found.") from error
 
 
+def _idempotency_key(
+    key: Annotated[
+        str | None,
+        Header(
+            alias="Idempotency-Key",
+            description="1–255 printable ASCII characters. The same key with the same body answers with the same job.",
+        ),
+    ] = None,
+) -> str | None:
+    if key is not None and not _KEY.fullmatch(key):
+        raise Problem(422, "invalid_request", "An Idempotency-Key has 1 to 255 printable ASCII characters.")
+    return key
+
+
 StudioDep = Annotated[Studio, Depends(_studio)]
 RecordsDep = Annotated[JobRecords, Depends(_records)]
 DispatcherDep = Annotated[Dispatcher, Depends(_dispatcher)]
@@ -65,14 +82,6 @@ PrefectDep = Annotated[PrefectApi, Depends(_prefect)]
 UserDep = Annotated[str, Depends(_user)]
 JobId = Annotated[UUID, Depends(_job_id)]
 VideoId = Annotated[UUID, Depends(_video_id)]
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        min_length=1,
-        max_length=255,
-        description="The same key with the same body answers with the same job.",
-    ),
-]
+IdempotencyKey = Annotated[str | None, Depends(_idempotency_key)]
 Limit = Annotated[int, Query(ge=1, le=100, description="How many to answer at most.")]
 Cursor = Annotated[str | None, Query(max_length=200, description="`next` of the page before.")]

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from enum import StrEnum
 from typing import Final
 
-from api.prefect_api import PrefectApi, PrefectAway, RunState
+from api.prefect_api import PrefectApi, PrefectAway, RunRefused, RunState
 from api.records import JobRecords, LiveJob, Waiting
 from api.states import JobStatus
+from tasks.luma.errors import brief
 
 log = logging.getLogger("storyreel.dispatch")
 
@@ -47,6 +48,14 @@ def verdict(job: LiveJob, run: RunState | None) -> Verdict:
     if job.status is JobStatus.CANCELLING and run.type not in _VERDICTS:
         return Verdict.TELL_CANCEL
     return _VERDICTS.get(run.type, Verdict.NOTHING)
+
+
+def _why(run: RunState | None) -> str:
+    """The reason that Prefect gives, as a sentence for the writer."""
+    if run is None:
+        return "The job's run is gone from Prefect."
+    said = brief(run.message or "").rstrip(".")
+    return f"The job's run ended early: {said}." if said else "The job's run ended early."
 
 
 class Dispatcher:
@@ -105,7 +114,10 @@ class Dispatcher:
         if row.run != row.current_run or row.status is not JobStatus.QUEUED:
             return await self._records.told(row)
         parameters = {"script": row.script, "title": row.title, "options": row.options, "job_id": str(row.job_id)}
-        run = await self._prefect.create_run(f"{row.job_id}:{row.run}", row.title, parameters, tags=["storyreel"])
+        try:
+            run = await self._prefect.create_run(f"{row.job_id}:{row.run}", row.title, parameters, tags=["storyreel"])
+        except RunRefused as error:  # one job's fault must not keep the others waiting
+            return await self._records.not_dispatched(row, str(error))
         if not await self._records.dispatched(row, run):
             await self._prefect.cancel_run(run)
         return None
@@ -121,7 +133,7 @@ class Dispatcher:
         runs = await self._prefect.states([job.flow_run_id for job in live if job.flow_run_id])
         for job in live:
             run = runs.get(job.flow_run_id) if job.flow_run_id else None
-            await self._apply(job, verdict(job, run), (run and run.message) or "Its flow run is gone.")
+            await self._apply(job, verdict(job, run), _why(run))
 
     async def _apply(self, job: LiveJob, learnt: Verdict, message: str) -> None:
         if learnt is Verdict.CANCELLED:

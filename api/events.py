@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Iterator
 from typing import Final
 from uuid import UUID
 
@@ -25,7 +25,7 @@ class JobWatch:
         self._seen: dict[UUID, int] = {}
         self._looking: asyncio.Task[None] | None = None
 
-    async def follow(self, job_id: UUID, owner_id: str, last_revision: int | None = None) -> AsyncIterator[Body]:
+    async def follow(self, job_id: UUID, owner_id: str, last_revision: int | None = None) -> AsyncGenerator[Body, None]:
         """Every state seen from now on, beginning with the present one unless it is `last_revision`.
 
         Ends with the job. Raises `JobNotFound`.
@@ -41,7 +41,7 @@ class JobWatch:
                     yield body
 
     @contextlib.contextmanager
-    def _following(self, job_id: UUID):  # type: ignore[no-untyped-def]
+    def _following(self, job_id: UUID) -> Iterator[asyncio.Queue[Body]]:
         news: asyncio.Queue[Body] = asyncio.Queue()
         self._followers[job_id].add(news)
         if self._looking is None or self._looking.done():

@@ -7,13 +7,19 @@ from uuid import UUID
 
 import httpx
 
+from tasks.luma.errors import brief
 from tasks.settings import Settings
 
 PAGE: Final = 200  # the most flow runs that Prefect answers at once
+_REFUSED: Final = {400, 409, 422}  # parameters that the deployment's schema doesn't allow
 
 
 class PrefectAway(Exception):
     """Prefect can't be reached or can't answer now."""
+
+
+class RunRefused(Exception):
+    """Prefect won't make this run, now or later; the message is one sentence."""
 
 
 class NoDeployment(PrefectAway):
@@ -42,7 +48,7 @@ class PrefectApi:
             timeout=20,
             transport=transport,
             headers={"Authorization": f"Bearer {key.get_secret_value()}"} if key else {},
-            auth=httpx.BasicAuth(*auth.get_secret_value().split(":", 1)) if auth else None,
+            auth=_basic(auth.get_secret_value()) if auth else None,
         )
 
     async def close(self) -> None:
@@ -52,7 +58,7 @@ class PrefectApi:
     async def create_run(
         self, idempotency_key: str, name: str, parameters: dict[str, Any], tags: Sequence[str]
     ) -> UUID:
-        """A run of our deployment; the same key gives the same run. Raises `PrefectAway`."""
+        """A run of our deployment; the same key gives the same run. Raises `PrefectAway`, `RunRefused`."""
         body = {
             "name": name,
             "parameters": parameters,
@@ -64,6 +70,8 @@ class PrefectApi:
         if answer.status_code == httpx.codes.NOT_FOUND:
             self._deployment_id = None  # deployed anew meanwhile
             raise NoDeployment(f"Prefect has no deployment {self._deployment}.")
+        if answer.status_code in _REFUSED:
+            raise RunRefused(f"Prefect refused to run this job ({answer.status_code}): {_reason(answer)}")
         return UUID(_json(answer)["id"])
 
     async def cancel_run(self, flow_run_id: UUID) -> None:
@@ -110,7 +118,22 @@ class PrefectApi:
 def _json(answer: httpx.Response) -> Any:
     if answer.is_error:
         raise PrefectAway(f"Prefect answered {answer.status_code}.")
-    return answer.json()
+    try:
+        return answer.json()
+    except ValueError as error:
+        raise PrefectAway("What answers in Prefect's place does not speak JSON.") from error
+
+
+def _reason(answer: httpx.Response) -> str:
+    try:
+        return brief(str(answer.json()["detail"]))
+    except (ValueError, KeyError, TypeError):
+        return "no reason given"
+
+
+def _basic(user_and_password: str) -> httpx.BasicAuth:
+    user, _, password = user_and_password.partition(":")
+    return httpx.BasicAuth(user, password)
 
 
 def _state(run: dict[str, Any]) -> RunState:

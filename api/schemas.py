@@ -4,9 +4,10 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic.alias_generators import to_camel
 
+from api.keepable import fault_of
 from api.states import JobStatus, Outcome, SceneStatus
 from tasks.options import MAX_PROMPT, MAX_SCENES, MAX_SCRIPT, MIN_PROMPT, MIN_SCRIPT, VideoOptions, script_fault
 from tasks.storyboard import PassedOver, SceneDraft, Strategy
@@ -22,6 +23,13 @@ class Accepted(Wire):
     """A body we take: unknown fields are ignored, as the old frontend expects."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keepable(cls, body: Any) -> Any:
+        if fault := fault_of(body):
+            raise ValueError(fault)
+        return body
 
 
 def _filmable(script: str) -> str:
@@ -250,14 +258,20 @@ class JobAccepted(Wire):
     status: JobStatus
 
 
+def _web_address(url: str | None) -> str | None:
+    if url and not url.startswith(("https://", "http://", "/")):  # it becomes a link on a page
+        raise ValueError("“videoUrl” must be a web address that begins with https:// or /.")
+    return url
+
+
 class VideoIn(Accepted):
     """A film for the library, in the old frontend's words."""
 
     script: str = ""
     title: Title | None = None
-    video_url: str | None = None
-    generation_id: str | None = None
-    status: str = "completed"
+    video_url: Annotated[str | None, AfterValidator(_web_address), Field(max_length=2000)] = None
+    generation_id: Annotated[str | None, Field(max_length=200)] = None
+    status: Annotated[str, Field(max_length=40)] = "completed"
     storyboard: Any = None
     video_data: Any = None
 

@@ -1,6 +1,8 @@
 """Jobs: make, follow, list, cancel, retry, another take."""
 
+import re
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Annotated
 from uuid import UUID
 
@@ -23,8 +25,10 @@ from api.deps import (
 from api.events import shown
 from api.integrity import confirmation
 from api.planning import check_cost
+from api.problems import StreamEnded
 from api.records import NewJob
 from api.schemas import GenerateRequest, JobAccepted, JobList, JobView, RegenerateRequest, RetryRequest
+from api.states import TERMINAL
 from api.views import micros
 
 router = APIRouter(tags=["jobs"])
@@ -90,13 +94,21 @@ async def get_script(job_id: JobId, records: RecordsDep, user: UserDep) -> str:
     return await records.script(job_id, user)
 
 
-async def _existing(job_id: JobId, records: RecordsDep, user: UserDep) -> UUID:
-    """404 before a stream begins: after that there is no status left to answer with."""
-    await records.body(job_id, user)
+async def _existing(
+    job_id: JobId, records: RecordsDep, user: UserDep, last_event_id: Annotated[str | None, Header()] = None
+) -> UUID:
+    """404 or 204 before a stream begins: after that there is no status left to answer with."""
+    body = await records.body(job_id, user)
+    if body.status in TERMINAL and last_event_id == str(body.revision):
+        raise StreamEnded
     return job_id
 
 
-@router.get("/job/{job_id}/events", response_class=EventSourceResponse)
+@router.get(
+    "/job/{job_id}/events",
+    response_class=EventSourceResponse,
+    responses={204: {"description": "The job has ended, and `Last-Event-ID` was its last state: don't come again."}},
+)
 async def follow_job(
     job_id: Annotated[UUID, Depends(_existing)],
     watch: WatchDep,
@@ -105,10 +117,11 @@ async def follow_job(
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> AsyncIterator[ServerSentEvent]:
     """Server-sent events: `job` with the whole job for every change, ids are revisions; ends with the job."""
-    last = int(last_event_id) if last_event_id and last_event_id.isdigit() else None
-    async for body in watch.follow(job_id, user, last):
-        data, _ = await shown(job_id, body, places)
-        yield ServerSentEvent(event="job", id=str(body.revision), raw_data=data.decode(), retry=2000)
+    last = int(last_event_id) if last_event_id and re.fullmatch("[0-9]{1,9}", last_event_id) else None
+    async with aclosing(watch.follow(job_id, user, last)) as bodies:
+        async for body in bodies:
+            data, _ = await shown(job_id, body, places)
+            yield ServerSentEvent(event="job", id=str(body.revision), raw_data=data.decode(), retry=2000)
 
 
 @router.get("/jobs")

@@ -5,7 +5,8 @@ from contextlib import suppress
 
 from fastapi import APIRouter, Response
 
-from api.deps import DispatcherDep, IdempotencyKey, StudioDep, UserDep, WatchDep
+from api.deps import DispatcherDep, IdempotencyKey, PlacesDep, StudioDep, UserDep, WatchDep
+from api.events import shown
 from api.planning import check_cost
 from api.routes.jobs import POLL_AFTER, new_job
 from api.schemas import GenerateRequest, JobView
@@ -25,6 +26,7 @@ async def generate_video(
     studio: StudioDep,
     dispatcher: DispatcherDep,
     watch: WatchDep,
+    places: PlacesDep,
     user: UserDep,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
@@ -42,6 +44,7 @@ async def generate_video(
         "Deprecation": "true",
         "Link": '</api/generate>; rel="successor-version"',
     }
+    answer, _ = await shown(job_id, latest, places)
     if latest.status in TERMINAL:
-        return Response(latest.body, 200, headers, "application/json")
-    return Response(latest.body, 202, headers | {"Retry-After": POLL_AFTER}, "application/json")
+        return Response(answer, 200, headers, "application/json")
+    return Response(answer, 202, headers | {"Retry-After": POLL_AFTER}, "application/json")

@@ -3,11 +3,19 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
+from pydantic import AfterValidator
 
 from api.deps import Cursor, Limit, RecordsDep, UserDep, VideoId
+from api.keepable import text_fault
 from api.schemas import VideoIn, VideoList, VideoView
 
 router = APIRouter(prefix="/videos", tags=["library"])
+
+
+def _text(value: str | None) -> str | None:
+    if value and (fault := text_fault(value)):
+        raise ValueError(f"What is searched for {fault}")
+    return value
 
 
 @router.get("")
@@ -16,7 +24,9 @@ async def list_videos(
     user: UserDep,
     limit: Limit = 20,
     cursor: Cursor = None,
-    search: Annotated[str | None, Query(max_length=200, description="Words in the title or the script.")] = None,
+    search: Annotated[
+        str | None, AfterValidator(_text), Query(max_length=200, description="Words in the title or the script.")
+    ] = None,
 ) -> VideoList:
     """Films, newest first."""
     return await records.videos(limit, cursor, search, user)
