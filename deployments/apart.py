@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Final
 
+EXIT_CLEAN: Final = 0
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 logger = logging.getLogger(__name__)
@@ -79,6 +80,28 @@ async def run_apart(serve: Serve, *, patience: float) -> None:
             logger.error("Some runs did not end within %s s and are left behind", patience)
             return
         apart.ended.result()
+
+
+async def leave(drain: Callable[[], object], *, patience: float) -> None:
+    """Let `drain` send what is left to send, then return; end the process at once where that takes too long.
+
+    Prefect's services drain without a limit when the interpreter exits: with Prefect away, that is many minutes.
+    """
+    loop = asyncio.get_running_loop()
+    drained = asyncio.Event()
+
+    def work() -> None:
+        drain()
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(drained.set)
+
+    threading.Thread(target=work, daemon=True).start()
+    try:
+        async with asyncio.timeout(patience):
+            await drained.wait()
+    except TimeoutError:
+        logger.warning("Prefect did not take the last logs and events")
+        os._exit(EXIT_CLEAN)
 
 
 @contextlib.contextmanager

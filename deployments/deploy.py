@@ -17,6 +17,7 @@ from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.utilities.callables import parameter_schema
 
+from deployments.recovery import SILENT
 from tasks.settings import Settings
 
 ENTRYPOINT: Final = "flows.generate_video.generate_video"
@@ -67,9 +68,7 @@ def automations() -> list[AutomationCore]:
             "The worker of this run is gone; another one takes it up.",
             after={BEAT} | _states("Running"),
             expect={BEAT} | ended | moved,
-            then=ChangeFlowRunState(
-                state=StateType.SCHEDULED, name="AwaitingRetry", message="The worker of this run fell silent."
-            ),
+            then=ChangeFlowRunState(state=StateType.SCHEDULED, name="AwaitingRetry", message=SILENT),
         ),
         _when_silent(
             "storyreel: end what nobody cancels",
@@ -83,7 +82,9 @@ def automations() -> list[AutomationCore]:
     ]
 
 
-async def deploy(settings: Settings, *, entrypoint: str = ENTRYPOINT, name: str = NAME, pool: str = POOL) -> UUID:
+async def deploy(
+    settings: Settings, *, entrypoint: str = ENTRYPOINT, name: str = NAME, pool: str = POOL, pool_type: str = POOL
+) -> UUID:
     """Make Prefect know the deployment and all that it needs, whatever is there already; the deployment's id.
 
     Raises httpx.HTTPError when Prefect can't be reached or refuses.
@@ -91,7 +92,7 @@ async def deploy(settings: Settings, *, entrypoint: str = ENTRYPOINT, name: str 
     updates = {PREFECT_API_URL: settings.prefect_api_url} if settings.prefect_api_url else {}
     with temporary_settings(updates=updates):
         async with get_client() as client:
-            await _ensure_pool(client, pool)
+            await _ensure_pool(client, pool, pool_type)
             await prepare(settings, client=client)
             return await _deploy_flow(client, entrypoint, name, pool)
 
@@ -121,12 +122,12 @@ async def prepare(settings: Settings | None = None, *, client: PrefectClient | N
     return {}
 
 
-async def _ensure_pool(client: PrefectClient, pool: str) -> None:
+async def _ensure_pool(client: PrefectClient, pool: str, pool_type: str) -> None:
     try:
         await client.read_work_pool(pool)
     except ObjectNotFound:
         try:
-            await client.create_work_pool(WorkPoolCreate(name=pool, type="storyreel"))
+            await client.create_work_pool(WorkPoolCreate(name=pool, type=pool_type))
         except ObjectAlreadyExists:  # a worker was quicker
             return
 

@@ -27,6 +27,8 @@ from prefect.states import AwaitingRetry, Cancelled
 
 PENDING_SECONDS: Final = 120.0
 """A claimed run that has not begun after this long was left behind, wherever its worker is."""
+SILENT: Final = "The worker of this run fell silent."
+"""Message of the state in which Prefect's automation schedules a run again."""
 HELD: Final = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
 _PAGE = 200
 _CLOCK_SLACK = 2.0  # seconds; a process's start is computed from the boot time, which clock changes move
@@ -117,6 +119,21 @@ async def give_back(client: PrefectClient, flow_run_id: UUID, why: str, *, held:
         await client.set_flow_run_state(flow_run_id, Cancelled(message=why), force=True)
     else:
         await client.set_flow_run_state(flow_run_id, AwaitingRetry(message=why))
+    return True
+
+
+async def revived(client: PrefectClient, flow_run: FlowRun) -> bool:
+    """Whether the automation woke a run that had ended already; if so, it has ended again as before.
+
+    That happens when a run's last heartbeat reaches Prefect after its end, such as after Prefect was away.
+    """
+    if flow_run.state_name != AwaitingRetry().name:  # all that a scheduled run says of its state when it is polled
+        return False
+    history = await client.read_flow_run_states(flow_run.id)
+    *_, before, now = [None, None, *sorted(history, key=lambda state: state.timestamp)]
+    if before is None or now is None or now.message != SILENT or not before.is_final():
+        return False
+    await client.set_flow_run_state(flow_run.id, before, force=True)
     return True
 
 

@@ -12,7 +12,9 @@ import httpx
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import AsyncClientContext
 from prefect.events import Event
+from prefect.events.worker import EventsWorker
 from prefect.exceptions import Abort, ObjectNotFound, Pause
+from prefect.logging.handlers import APILogWorker
 from prefect.settings import (
     PREFECT_API_URL,
     PREFECT_CLIENT_MAX_RETRIES,
@@ -25,10 +27,10 @@ from prefect.utilities.engine import propose_state
 from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
 
 from deployments import push
-from deployments.apart import run_apart
+from deployments.apart import leave, run_apart
 from deployments.engine import Ending, InlineEngine, Verdict, judge
 from deployments.loading import Flows
-from deployments.recovery import Owner, give_back, sweep
+from deployments.recovery import Owner, give_back, revived, sweep
 from deployments.watch import states_elsewhere
 from tasks.settings import Settings
 
@@ -40,6 +42,8 @@ WATCH_SECONDS: Final = 10.0
 SWEEP_SECONDS: Final = 60.0
 PATIENCE_SECONDS: Final = 8.0
 """For the running flows to end after SIGTERM."""
+DRAIN_SECONDS: Final = 4.0
+"""For the last logs and events to reach Prefect."""
 WORK_SECONDS: Final = 30.0
 """For one try at anything that is repeated; Prefect's client alone would go on for minutes."""
 RETRY_SECONDS: Final = 2.0
@@ -52,8 +56,8 @@ Around = Callable[[], AbstractAsyncContextManager[object]]
 
 
 def composition_root() -> AbstractAsyncContextManager[object]:
-    """Open what flows need (ledger, media, Luma) for the life of a worker; imported late, for Prefect's commands."""
-    from api.bootstrap import studio
+    """Open what flows need (ledger, media, Luma) for the life of a worker."""
+    from api.bootstrap import studio  # noqa: PLC0415 -- every command of Prefect's imports this module
 
     return studio()
 
@@ -121,6 +125,7 @@ class InlineWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerRes
             await self._serve(stop, run_once=run_once, printer=printer)
 
         await run_apart(serve, patience=PATIENCE_SECONDS)
+        await leave(_drain, patience=DRAIN_SECONDS)
 
     async def _serve(self, stop: asyncio.Event, *, run_once: bool, printer: Callable[..., None]) -> None:
         if not await _answers(stop, printer):
@@ -159,6 +164,7 @@ class InlineWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerRes
         if self._has_successfully_synced and not self._synced.is_set():
             await self._flows.warm(self.client, self._work_pool_name)
             self._synced.set()
+            self._due.set()
             self._ready()
 
     async def _sweep(self) -> None:
@@ -219,7 +225,7 @@ class InlineWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerRes
     async def _submit_run(self, flow_run: FlowRun) -> None:
         """Run one scheduled run to its end."""
         try:
-            if pending := await self._claim(flow_run.id):
+            if not await revived(self.client, flow_run) and (pending := await self._claim(flow_run.id)):
                 await self._execute(flow_run, pending)
         except Exception:  # noqa: BLE001 -- nothing that goes wrong with one run reaches the others
             self.get_flow_run_logger(flow_run).exception("The worker could not run this")
@@ -269,7 +275,7 @@ class InlineWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerRes
         if engine.ending is Ending.CANCELLED:
             await self._mark_flow_run_as_cancelled(flow_run, {"message": "Cancelled before it began."})
         elif engine.ending is Ending.RETURNED or isinstance(error, Abort | httpx.TransportError):
-            await give_back(self.client, flow_run.id, f"Given back by {self.name}: {error or 'it stops'}")
+            await give_back(self.client, flow_run.id, f"{self.name} gave this run back: {error or 'it stops'}")
         else:
             await self._propose_crashed_state(flow_run, f"The engine failed: {error!r}")
 
@@ -281,6 +287,11 @@ class InlineWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerRes
     ) -> BaseWorkerResult:
         """Refuse what Prefect calls ad-hoc submission: this worker runs deployments only."""
         raise NotImplementedError("This worker runs deployments only.")
+
+
+def _drain() -> None:
+    EventsWorker.drain_all()
+    APILogWorker.drain_all()
 
 
 async def _answers(stop: asyncio.Event, printer: Callable[..., None]) -> bool:
