@@ -68,7 +68,7 @@ GRAPHEME: Final = r"(?:\p{Regional_Indicator}{2}[\p{Grapheme_Cluster_Break=Exten
 _GRAPHEME: Final = regex.compile(GRAPHEME)
 _SPACE: Final = regex.compile(r"\s+")
 _PIECE: Final = regex.compile(
-    rf"[\p{{Ps}}\p{{Pi}}]{{0,8}}+(?:[^\W{EAST_ASIAN}{SOUTHEAST_ASIAN}]{{1,{LONGEST_WORD}}}+|[\p{{Katakana}}ー]{{1,20}}+"
+    rf"[\p{{Ps}}\p{{Pi}}]{{0,8}}+(?:\s?+[^\W{EAST_ASIAN}{SOUTHEAST_ASIAN}]{{1,{LONGEST_WORD}}}+|[\p{{Katakana}}ー]{{1,20}}+"
     rf"|{GRAPHEME})[\p{{Pe}}\p{{Pf}}\p{{Po}}\p{{M}}\u200d]{{0,8}}+"
 )
 _ENDING: Final = regex.compile(rf"(?:[.!?…。！？।؟۔။។։።][\p{{Pe}}\p{{Pf}}\"'*_]*|[{SOUTHEAST_ASIAN}])\s*\Z")

@@ -22,6 +22,7 @@ _TABLE: Final = {
     **{ord(separator): "\n" for separator in "\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"},
     0x1F: " ",
 }
+_ONE_CHARACTER: Final = regex.compile(r"\X")
 
 
 def readable(script: str) -> str:
@@ -36,7 +37,10 @@ def trimmed(text: str, start: int, end: int) -> Span | None:
     if not inner:
         return None
     left = start + len(words) - len(words.lstrip())
-    return Span(left, left + len(inner))
+    right = left + len(inner)
+    if left > start and not inner[0].isalnum() and _ONE_CHARACTER.fullmatch(text, left - 1, left + 1):
+        left -= 1  # a mark that stands on the space before it
+    return Span(left, right)
 
 
 def between(text: str, span: Span, cuts: Iterable[int]) -> list[Span]:

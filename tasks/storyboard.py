@@ -145,7 +145,7 @@ def _given(script: str, drafts: Sequence[SceneDraft], look: Look) -> list[_Shot]
     shots = []
     for draft in drafts:
         words = draft.description or draft.prompt or ""
-        spans = draft.start is not None and draft.end is not None and 0 <= draft.start < draft.end <= len(script)
-        where = (draft.start, draft.end) if spans else (None, None)
+        within = draft.start is not None and draft.end is not None and 0 <= draft.start < draft.end <= len(script)
+        where = (draft.start, draft.end) if within else (None, None)
         shots.append(_Shot(words, draft.prompt or look.prompt(words), *where))
     return shots

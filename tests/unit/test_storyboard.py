@@ -127,6 +127,35 @@ def test_long_paragraphs_part(paragraphs: list[list[int]], most: int, expected: 
     assert len(got) <= most
 
 
+def test_a_divided_scene_parts_between_its_paragraphs_where_that_is_even_enough() -> None:
+    first, second = ([6, 6], [4, 10, 10])
+    script = "\n\n".join(" ".join(words(count).capitalize() for count in counts) for counts in (first, second))
+    assert [len(card.split()) for card in cards(f"INT. TRAM - NIGHT\n\n{script}")] == [4 + 12, 24]
+
+
+def test_an_initial_ends_no_sentence() -> None:
+    script = (
+        "Hier soir la vieille voisine du troisième a longuement salué le bon M. Dupont "
+        "dans la cour sous la pluie avec son chat et son parapluie."
+    )
+    assert cards(script) == [script]
+
+
+def test_a_mark_is_not_torn_from_its_comma() -> None:
+    script = "雨が降って猫が鳴いて、\u0301" * 12
+    starts = [scene.start for scene in cut(script).scenes]
+    assert len(starts) > 2
+    assert all(script[start] != "\u0301" for start in starts if start is not None)
+
+
+def test_a_mark_is_not_torn_from_the_space_it_stands_on() -> None:
+    script = "b" + " \u0301b" * 90
+    starts = [scene.start for scene in cut(script).scenes]
+    assert len(starts) > 2
+    assert all(script[start] != "\u0301" for start in starts if start is not None)
+    assert cut(f"{HARBOUR}\n\n \u0301{BOAT}").scenes[1].start == len(HARBOUR) + 2
+
+
 def test_a_long_sentence_parts_at_its_commas() -> None:
     halves = (
         "The old fox went down to the river before sunrise to look for his hat,",
