@@ -29,7 +29,7 @@ class _Apart:
         context = contextvars.copy_context()
         # A daemon: a flow that refuses to end must not keep the process from ending.
         self._thread = threading.Thread(target=context.run, args=(self._main, serve), name="worker", daemon=True)
-        self._thread.start()
+        self.start = self._thread.start
 
     def _main(self, serve: Serve) -> None:
         error: BaseException | None = None
@@ -69,6 +69,7 @@ async def run_apart(serve: Serve, *, patience: float) -> None:
         apart.ask_to_stop()
 
     with _on_signal(ask):
+        apart.start()
         try:
             waiting = asyncio.ensure_future(asked.wait())
             await asyncio.wait({apart.ended, waiting}, return_when=asyncio.FIRST_COMPLETED)

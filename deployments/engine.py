@@ -9,10 +9,8 @@ from typing import Any
 from uuid import UUID
 
 from prefect._flow_run_suspension import FlowRunSuspensionRequest
-from prefect.client.schemas.objects import State, StateType
+from prefect.client.schemas.objects import State
 from prefect.flow_engine import AsyncFlowRunEngine
-
-from deployments.recovery import Owner
 
 
 class Ending(Enum):
@@ -24,29 +22,6 @@ class Ending(Enum):
     """The worker stops; the next one takes the run up."""
     TAKEN = auto()
     """The run is no longer this worker's: it was ended, suspended, or given to another one."""
-
-
-class Verdict(Enum):
-    """What a run's state in Prefect means to the worker that runs it."""
-
-    KEEP = auto()
-    CANCEL = auto()
-    RECLAIM = auto()
-    """Prefect took the worker for dead, and nobody has taken the run yet."""
-    LEAVE = auto()
-
-
-def judge(theirs: State, known: set[UUID], me: Owner) -> Verdict:
-    """Decide about a run that this worker runs; `known` are the ids of the states which it set itself."""
-    if theirs.type is StateType.CANCELLING:
-        return Verdict.CANCEL
-    if theirs.id in known or (theirs.is_paused() and theirs.name != "Suspended"):
-        return Verdict.KEEP
-    if theirs.is_scheduled():
-        return Verdict.RECLAIM
-    if theirs.type in {StateType.RUNNING, StateType.PENDING}:
-        return Verdict.KEEP if Owner.of(theirs) in (None, me) else Verdict.LEAVE
-    return Verdict.LEAVE
 
 
 @dataclass

@@ -103,17 +103,21 @@ def is_gone(owner: Owner | None, state: State, me: Owner, now: datetime, *, owne
     return waiting > timedelta(seconds=PENDING_SECONDS)
 
 
-async def give_back(client: PrefectClient, flow_run_id: UUID, why: str, *, held: UUID | None = None) -> bool:
+async def give_back(
+    client: PrefectClient, flow_run_id: UUID, why: str, *, by: Owner | None = None, held: UUID | None = None
+) -> bool:
     """Let any worker take the run up again, or end it when it was being cancelled; whether anything was done.
 
-    A run that has ended stays as it is, and so does one that is no longer in the state `held`: Prefect itself would
-    let a finished run be scheduled again.
+    Only what is still held is given back, by `by` and in the state `held` where these are said: Prefect itself would
+    let a finished run be scheduled again, and one that another worker has taken meanwhile.
     """
     try:
         state = (await client.read_flow_run(flow_run_id)).state
     except ObjectNotFound:
         return False
-    if state is None or state.is_final() or (held and state.id != held):
+    if state is None or state.type not in HELD or (held and state.id != held):
+        return False
+    if by and Owner.of(state) not in {None, by}:
         return False
     if state.type is StateType.CANCELLING:
         await client.set_flow_run_state(flow_run_id, Cancelled(message=why), force=True)

@@ -1,8 +1,7 @@
 """A Prefect worker that runs flows in its own event loop: half a second to a run's first line, a megabyte each."""
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, Final, Self
 from uuid import UUID
@@ -21,17 +20,18 @@ from prefect.settings import (
     PREFECT_WORKER_QUERY_SECONDS,
     temporary_settings,
 )
-from prefect.states import Pending, Running
+from prefect.states import Pending
 from prefect.utilities.callables import get_call_parameters, parameters_to_args_kwargs
 from prefect.utilities.engine import propose_state
 from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
 
 from deployments import push
 from deployments.apart import leave, run_apart
-from deployments.engine import Ending, InlineEngine, Verdict, judge
+from deployments.engine import Ending, InlineEngine
 from deployments.loading import Flows
-from deployments.recovery import Owner, give_back, revived, sweep
-from deployments.watch import states_elsewhere
+from deployments.recovery import give_back, revived, sweep
+from deployments.repeat import prefect_answers, repeat
+from deployments.watch import Watch
 from tasks.settings import Settings
 
 POOL: Final = "storyreel"
@@ -44,13 +44,8 @@ PATIENCE_SECONDS: Final = 8.0
 """For the running flows to end after SIGTERM."""
 DRAIN_SECONDS: Final = 4.0
 """For the last logs and events to reach Prefect."""
-WORK_SECONDS: Final = 30.0
-"""For one try at anything that is repeated; Prefect's client alone would go on for minutes."""
-RETRY_SECONDS: Final = 2.0
 SETTINGS: Final = {PREFECT_WORKER_QUERY_SECONDS: 5.0, PREFECT_CLIENT_MAX_RETRIES: 8}
 """Prefect's settings for the worker and its flows where the environment says nothing; eight tries are 510 s."""
-
-logger = logging.getLogger(__name__)
 
 Around = Callable[[], AbstractAsyncContextManager[object]]
 
@@ -91,15 +86,12 @@ class InlineWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerRes
         self._synced = asyncio.Event()
         self._resources = AsyncExitStack()
         self._flows = Flows()
-        self._runs: dict[UUID, InlineEngine] = {}
-        self._doubted: set[UUID] = set()
+        self._watch = Watch(self.name)
         self._due = asyncio.Event()
-        self._doubt = asyncio.Event()
         self._leaving = False
 
     async def __aenter__(self) -> Self:
         """Open the resources and register with Prefect."""
-        self._me = Owner.here(self.name)
         async with AsyncExitStack() as stack:
             stack.enter_context(temporary_settings(set_defaults=SETTINGS))
             await stack.enter_async_context(self._around())
@@ -128,31 +120,32 @@ class InlineWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerRes
         await leave(_drain, patience=DRAIN_SECONDS)
 
     async def _serve(self, stop: asyncio.Event, *, run_once: bool, printer: Callable[..., None]) -> None:
-        if not await _answers(stop, printer):
+        if not await prefect_answers(stop, printer):
             return
         async with self:
             if run_once:
                 await self.get_and_submit_flow_runs()
                 return
-            async with asyncio.TaskGroup() as group:
-                loops = [group.create_task(loop) for loop in self._loops()]
-                printer(f"Worker {self.name!r} started!")
-                await stop.wait()
-                for loop in loops:
-                    loop.cancel()
-            self._leaving = True
-            for engine in self._runs.values():
-                engine.end(Ending.RETURNED)
+            try:
+                async with asyncio.TaskGroup() as group:
+                    loops = [group.create_task(loop) for loop in self._loops()]
+                    printer(f"Worker {self.name!r} started!")
+                    await stop.wait()
+                    for loop in loops:
+                        loop.cancel()
+            finally:
+                self._leaving = True
+                self._watch.end_all(Ending.RETURNED)
         printer(f"Worker {self.name!r} stopped!")
 
     def _loops(self) -> list[Any]:
         every = float(PREFECT_WORKER_QUERY_SECONDS.value())
         return [
-            _repeat(self._sync, self.heartbeat_interval_seconds),
-            _repeat(self.get_and_submit_flow_runs, every, self._due),
-            _repeat(self._watch, WATCH_SECONDS, self._doubt),
-            _repeat(self._sweep, SWEEP_SECONDS),
-            _repeat(self._beat, BEAT_SECONDS),
+            repeat(self._sync, self.heartbeat_interval_seconds),
+            repeat(self.get_and_submit_flow_runs, every, self._due),
+            repeat(self._follow, WATCH_SECONDS, self._watch.doubt),
+            repeat(self._sweep, SWEEP_SECONDS),
+            repeat(self._watch.beat, BEAT_SECONDS),
             self._listen(),
         ]
 
@@ -168,57 +161,24 @@ class InlineWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerRes
             self._ready()
 
     async def _sweep(self) -> None:
-        await sweep(self.client, self._work_pool_name, self._me)
-
-    async def _beat(self) -> None:
-        """One event for each run, not all at the same moment."""
-        for engine in list(self._runs.values()):
-            engine.beat()
-            await asyncio.sleep(0)
+        await sweep(self.client, self._work_pool_name, self._watch.me)
 
     async def _listen(self) -> None:
         """Hear of runs the moment they are due, and of what others do to the ones that run here."""
         await self._synced.wait()
-        await push.listen(push.of_pool(self.work_pool.id), self._reconnected, self._heard)
+        await push.listen(push.of_pool(self.work_pool.id), self._connected, self._heard)
 
-    def _reconnected(self) -> None:
-        self._doubted.update(self._runs)
-        self._doubt.set()
+    async def _follow(self) -> None:
+        await self._watch.look(self.client, self._claim)
+
+    def _connected(self) -> None:
         self._due.set()
+        self._watch.doubt_all()
 
     def _heard(self, event: Event) -> None:
         if event.event in push.DUE:
             self._due.set()
-        engine = self._runs.get(flow_run_id := push.flow_run_id(event))
-        if engine and not engine.proposing and event.id not in engine.known:
-            self._doubted.add(flow_run_id)
-            self._doubt.set()
-
-    async def _watch(self) -> None:
-        """Compare the runs here with what Prefect says of them, and follow it."""
-        doubted, self._doubted = self._doubted & self._runs.keys(), set()
-        states = await states_elsewhere(self.client, set(self._runs), doubted)
-        for flow_run_id, state in states.items():
-            engine = self._runs.get(flow_run_id)
-            if engine and not engine.proposing and engine.ending is None:
-                await self._follow(engine, state)
-
-    async def _follow(self, engine: InlineEngine, state: State | None) -> None:
-        verdict = judge(state, engine.known, self._me) if state else Verdict.LEAVE
-        if verdict is Verdict.CANCEL:
-            engine.end(Ending.CANCELLED)
-        elif verdict is Verdict.LEAVE or (verdict is Verdict.RECLAIM and not await self._reclaim(engine)):
-            engine.end(Ending.TAKEN)
-
-    async def _reclaim(self, engine: InlineEngine) -> bool:
-        """Go on with a run that Prefect gave up on, unless another worker was quicker."""
-        pending = await self._claim(engine.flow_run.id) if engine.flow_run else None
-        if pending is None:
-            return False
-        engine.known.add(pending.id)
-        if engine.is_running():
-            await engine.set_state(Running())
-        return True
+        self._watch.heard(event)
 
     # One run
 
@@ -230,7 +190,7 @@ class InlineWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerRes
         except Exception:  # noqa: BLE001 -- nothing that goes wrong with one run reaches the others
             self.get_flow_run_logger(flow_run).exception("The worker could not run this")
         finally:
-            self._runs.pop(flow_run.id, None)
+            self._watch.runs.pop(flow_run.id, None)
             self._submitting_flow_run_ids.discard(flow_run.id)
             self._release_limit_slot(flow_run.id)
             self._due.set()  # there is room for one more
@@ -238,7 +198,7 @@ class InlineWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerRes
     async def _claim(self, flow_run_id: UUID) -> State | None:
         """Make a run this worker's; None when it is someone else's, or not to be run now."""
         try:
-            state = await propose_state(self.client, Pending(message=str(self._me)), flow_run_id=flow_run_id)
+            state = await propose_state(self.client, Pending(message=str(self._watch.me)), flow_run_id=flow_run_id)
         except (Abort, Pause):
             return None
         return state if state.is_pending() else None
@@ -252,7 +212,7 @@ class InlineWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerRes
         except Exception as exc:  # noqa: BLE001 -- importing a flow may raise anything, and so may its signature
             await self._propose_crashed_state(flow_run, f"The flow could not start: {type(exc).__name__}: {exc}")
         else:
-            self._runs[flow_run.id] = engine
+            self._watch.runs[flow_run.id] = engine
             task = engine.begin()
             if self._leaving:
                 engine.end(Ending.RETURNED)
@@ -265,7 +225,7 @@ class InlineWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerRes
         flow = await self._flows.of(self.client, flow_run.deployment_id)
         parameters = get_call_parameters(flow.fn, *parameters_to_args_kwargs(flow.fn, flow_run.parameters))
         return InlineEngine(
-            flow=flow, flow_run=flow_run, parameters=parameters, owner=str(self._me), known={pending.id}
+            flow=flow, flow_run=flow_run, parameters=parameters, owner=str(self._watch.me), known={pending.id}
         )
 
     async def _settle(self, flow_run: FlowRun, engine: InlineEngine, error: BaseException | None) -> None:
@@ -275,7 +235,8 @@ class InlineWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerRes
         if engine.ending is Ending.CANCELLED:
             await self._mark_flow_run_as_cancelled(flow_run, {"message": "Cancelled before it began."})
         elif engine.ending is Ending.RETURNED or isinstance(error, Abort | httpx.TransportError):
-            await give_back(self.client, flow_run.id, f"{self.name} gave this run back: {error or 'it stops'}")
+            why = f"{self.name} gave this run back: {error or 'it stops'}"
+            await give_back(self.client, flow_run.id, why, by=self._watch.me)
         else:
             await self._propose_crashed_state(flow_run, f"The engine failed: {error!r}")
 
@@ -292,50 +253,6 @@ class InlineWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerRes
 def _drain() -> None:
     EventsWorker.drain_all()
     APILogWorker.drain_all()
-
-
-async def _answers(stop: asyncio.Event, printer: Callable[..., None]) -> bool:
-    """Wait until Prefect answers; False when asked to stop before."""
-    health = f"{PREFECT_API_URL.value()}/health"
-    told = False
-    async with httpx.AsyncClient(timeout=5) as client:
-        while PREFECT_API_URL.value() and not stop.is_set():
-            try:
-                await client.get(health)
-                break
-            except httpx.TransportError:
-                if not told:
-                    printer(f"Waiting for Prefect at {PREFECT_API_URL.value()}")
-                told = True
-                await _pause(0.5, stop)
-    return not stop.is_set()
-
-
-async def _pause(seconds: float, until: asyncio.Event) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await until.wait()
-    except TimeoutError:
-        pass
-
-
-async def _repeat(work: Callable[[], Awaitable[object]], seconds: float, soon: asyncio.Event | None = None) -> None:
-    """Do `work` for ever, every so many seconds and whenever `soon` is set, never twice at a time.
-
-    What fails is told once and tried again soon: Prefect may be away for a while.
-    """
-    soon = soon or asyncio.Event()
-    failing = False
-    while True:
-        soon.clear()
-        try:
-            async with asyncio.timeout(WORK_SECONDS):
-                await work()
-            failing = False
-        except Exception as exc:  # noqa: BLE001 -- a worker outlives whatever Prefect does
-            logger.log(logging.DEBUG if failing else logging.WARNING, "%s failed: %r", work.__name__, exc)
-            failing = True
-        await _pause(min(seconds, RETRY_SECONDS) if failing else seconds, soon)
 
 
 async def run_worker(
