@@ -48,10 +48,10 @@ async def test_processes_may_migrate_at_the_same_moment(empty_url: str) -> None:
         await asyncio.create_subprocess_exec(
             sys.executable, "-c", MIGRATE, empty_url, cwd=ROOT, stderr=asyncio.subprocess.PIPE
         )
-        for _ in range(3)
+        for _ in range(2)
     ]
     said = await asyncio.gather(*(process.communicate() for process in processes))
-    assert [process.returncode for process in processes] == [0, 0, 0], [stderr.decode() for _, stderr in said]
+    assert [process.returncode for process in processes] == [0, 0], [stderr.decode() for _, stderr in said]
 
 
 async def test_every_sqlite_connection_keeps_commits_through_a_power_cut(tmp_path: Path) -> None:
