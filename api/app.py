@@ -3,25 +3,22 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import httpx
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.staticfiles import StaticFiles
+from fastapi_swagger import patch_fastapi
 
-from api import problems
+from api import openapi, problems
 from api.bootstrap import studio
 from api.dispatch import Dispatcher
 from api.events import JobWatch, QueuePlaces
 from api.middleware import BodyLimit, RequestId
+from api.pages import Pages
 from api.prefect_api import PrefectApi
-from api.problems import ProblemView
 from api.routes import router
 from tasks.settings import Settings
-
-STUDIO: Final = Path(__file__).parent / "studio"
 
 _DESCRIPTION: Final = """\
 A script in, a film out. `POST /api/generate` answers with a job id at once; follow it by polling `GET /api/job/{jobId}`
@@ -30,6 +27,12 @@ every two seconds or by its event stream, and play the film from `results.film.v
 Every error is a problem (RFC 9457): `detail` is one clear sentence, `code` is stable. Clients should tolerate fields
 and enum values that they don't know.
 """
+DOCS: Final = "/api/docs"
+_SWAGGER: Final = {
+    "swagger_js_url": f"{DOCS}/swagger-ui-bundle.js",
+    "swagger_css_url": f"{DOCS}/swagger-ui.css",
+    "swagger_favicon_url": f"{DOCS}/favicon.png",
+}
 
 
 def create_app(
@@ -58,19 +61,25 @@ def create_app(
         version=_version(),
         description=_DESCRIPTION,
         lifespan=lifespan,
-        docs_url="/api/docs",
+        docs_url=None,  # see `patch_fastapi`: Swagger UI from here, not from somebody's CDN
+        swagger_ui_oauth2_redirect_url=None,
         redoc_url=None,
         openapi_url="/api/openapi.json",
-        responses=_PROBLEMS,
+        responses=openapi.PROBLEMS,
     )
     problems.install(app)
+    openapi.install(app)
+    patch_fastapi(app, DOCS, redirect_from_root_to_docs=False, **_SWAGGER)
     app.include_router(router)
-    if (STUDIO / "index.html").exists():
-        app.mount("/", StaticFiles(directory=STUDIO, html=True))
+    app.include_router(Pages().router())
     app.add_middleware(BodyLimit)
     if settings.cors_origins:
         app.add_middleware(
-            CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["*"], allow_headers=["*"]
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=["ETag", "Location", "Retry-After", "X-Request-Id"],
         )
     app.add_middleware(RequestId)
     return app
@@ -81,13 +90,3 @@ def _version() -> str:
         return version("storyreel")
     except PackageNotFoundError:  # run from a checkout that was not installed
         return "0"
-
-
-_PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
-    "4XX": {
-        "description": "A problem with the request.",
-        "model": ProblemView,
-        "content": {"application/problem+json": {}},
-    },
-    "5XX": {"description": "A problem on our side.", "model": ProblemView, "content": {"application/problem+json": {}}},
-}
