@@ -1,0 +1,149 @@
+/** What the page says: states, reasons and next steps in a writer's words. Pure. */
+
+import { about, counted, money, span } from "./text.js";
+
+/** @typedef {import("./api.js").Job} Job */
+/** @typedef {import("./api.js").Scene} Scene */
+
+/** How a script was cut, by the strategy that did it. @type {Record<string, string>} */
+const CUT = {
+  given: "Arranged by hand",
+  screenplay: "Cut at the screenplay’s scene headings",
+  markers: "Cut where you marked the scenes",
+  paragraphs: "Cut by paragraphs",
+  sentences: "Cut by sentences",
+  characters: "Cut by length, as the text has no sentences",
+  default: "A default storyboard, as there was nothing to cut",
+};
+
+/** @param {string} strategy */
+export const cutBy = (strategy) => CUT[strategy] ?? `Cut by ${strategy}`;
+
+/** @typedef {{what: string, brief: string, next: string}} Fault */
+/** @type {Record<string, Fault>} */
+const SCENE_FAULTS = {
+  luma_moderated: {
+    what: "Refused by moderation",
+    brief: "Its words need a change.",
+    next: "Luma does not film what this prompt asks for. Say it in other words and try again.",
+  },
+  luma_generation_failed: {
+    what: "Luma could not make it",
+    brief: "A fault at Luma, not in your words.",
+    next: "Something went wrong at Luma, not in your words. Trying again often helps, so does a simpler prompt.",
+  },
+  luma_deadline_passed: {
+    what: "It took too long",
+    brief: "Luma did not finish in time.",
+    next: "Luma did not finish in time. Try again, perhaps with a simpler prompt.",
+  },
+  luma_request_refused: {
+    what: "Luma refused the request",
+    brief: "Its prompt needs a change.",
+    next: "Luma did not accept this request. Change the prompt and try again.",
+  },
+  luma_undecidable: {
+    what: "Luma gave no answer",
+    brief: "It may have been paid, so it was not sent again.",
+    next: "It can’t be told whether Luma began this scene, so it was not paid a second time. Trying again may pay twice.",
+  },
+};
+
+/** What happened to a failed scene, and what to do next.
+ * @param {Scene} scene @returns {Fault} */
+export function sceneFault(scene) {
+  const unknown = { what: "It could not be made", brief: "A fault on our side.", next: "Try again; finished scenes are kept." };
+  return SCENE_FAULTS[scene.errorCode ?? ""] ?? unknown;
+}
+
+/** @param {Scene} scene */
+export const refunded = (scene) => scene.takes.length > 0 && scene.takes[scene.takes.length - 1].refunded;
+
+/** @type {Record<string, string>} */
+const NEXT = {
+  luma_key_invalid: "Tell whoever runs this studio; when the key works, try the missing scenes again.",
+  luma_no_credits: "When the account has credits again, try the missing scenes again; finished scenes are kept.",
+  luma_forbidden: "Tell whoever runs this studio; finished scenes are kept.",
+  no_scene: "Look at the scenes below, change their prompts where needed, and try again.",
+};
+
+/** What to do about a failed job.
+ * @param {Job} job */
+export const nextStep = (job) => NEXT[job.errorCode ?? ""] ?? "Try again: finished scenes are kept and not paid twice.";
+
+/** What the job is doing, as a heading.
+ * @param {Job} job */
+export function headline(job) {
+  const { completed, total, failed } = job.counts;
+  switch (job.status) {
+    case "queued":
+      return job.run > 1 ? "Starting again" : "Waiting to start";
+    case "processing":
+      return job.currentStep.replace("...", "");
+    case "cancelling":
+      return "Cancelling";
+    case "completed":
+      return failed ? `Film ready, ${counted(failed, "scene")} missing` : "Film ready";
+    case "cancelled":
+      return total ? `Cancelled with ${completed} of ${counted(total, "scene")} made` : "Cancelled before anything was made";
+    case "failed":
+      return "The film could not be made";
+    default:
+      return job.currentStep;
+  }
+}
+
+/** Time, in words: its place in the queue, or how long it took and an honest guess at the rest.
+ * @param {Job} job @param {number} now Server time in ms. */
+export function timing(job, now) {
+  if (job.status === "queued" && job.queuePosition !== null) {
+    const ahead = job.queuePosition - 1;
+    return ahead ? `${counted(ahead, "film")} before yours` : "Next in line";
+  }
+  if (!job.startedAt) return "";
+  const took = (Date.parse(job.endedAt ?? new Date(now).toISOString()) - Date.parse(job.startedAt)) / 1000;
+  if (job.endedAt) return `Took ${span(took)}`;
+  const passed = `${span(took)} so far`;
+  if (job.etaSeconds === null) return passed;
+  const left = job.etaSeconds - (now - Date.parse(job.updatedAt)) / 1000;
+  if (left > 0) return `${passed}, ${about(left)} left`;
+  return job.counts.generating || job.counts.pending ? `${passed}, longer than usual` : `${passed}, almost done`;
+}
+
+const QUIET = 150; // seconds a generation may take before we say so; most take less than a minute
+
+/** How a scene is getting on while Luma works at it.
+ * @param {Scene} scene @param {number} now Server time in ms. @returns {{text: string, stalled: boolean}} */
+export function working(scene, now) {
+  const take = scene.takes[scene.takes.length - 1];
+  if (!take) return { text: "Sending to Luma", stalled: false };
+  const seconds = (now - Date.parse(take.startedAt)) / 1000;
+  if (take.state === "doubted") return { text: "Luma’s answer was lost; finding out what became of it", stalled: true };
+  if (take.state !== "submitted" && take.state !== "intended") {
+    return { text: take.error ? `Trying again. ${take.error}` : "Trying again", stalled: false };
+  }
+  if (Number.isNaN(seconds)) return { text: "Generating", stalled: false };
+  if (seconds > QUIET) return { text: `No news from Luma for ${span(seconds)}`, stalled: true };
+  return { text: `Generating, ${span(seconds)}`, stalled: false };
+}
+
+/** The money of a job in one line.
+ * @param {Job} job */
+export function spent(job) {
+  const { spentUsd, refundedUsd, unknownUsd } = job.cost;
+  const parts = [`${money(spentUsd - refundedUsd)} spent`];
+  if (refundedUsd) parts.push(`${money(refundedUsd)} refunded`);
+  if (unknownUsd) parts.push(`${money(unknownUsd)} uncertain`);
+  return parts.join(", ");
+}
+
+/** What it would cost to make the scenes that are missing.
+ * @param {Job} job @returns {{scenes: number, usd: number}} */
+export function missing(job) {
+  const planned = new Map(job.results?.storyboard?.scenes.map((scene) => [scene.sceneNumber, scene.costUsd ?? 0]));
+  const lacking = job.results?.scenes.filter((scene) => scene.status !== "completed") ?? [];
+  return {
+    scenes: lacking.length,
+    usd: lacking.reduce((sum, scene) => sum + (planned.get(scene.sceneNumber) ?? 0), 0),
+  };
+}
