@@ -1,7 +1,7 @@
 """One way into the database: read and write transactions, on SQLite and PostgreSQL alike."""
 
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
@@ -34,18 +34,20 @@ AWAY: Final[tuple[type[Exception], ...]] = (
     OSError,  # nobody listens
 )
 """What transactions raise while the database can't be used."""
+Connect = Callable[..., Awaitable[Any]]
 _MIGRATING: Final = Lock()  # Alembic keeps its context in a module
 
 
 class Database:
     """An engine with its transactions; `writing` takes SQLite's write lock at once, so it never deadlocks upgrading."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, connect: Connect | None = None) -> None:
+        """`connect`: opens connections in the driver's place."""
         self.url = url
         self.embedded = make_url(url).get_backend_name() == "sqlite"
         if self.embedded:
             Path(make_url(url).database or "").parent.mkdir(parents=True, exist_ok=True)
-        self.engine = _engine(url, embedded=self.embedded)
+        self.engine = _engine(url, connect, embedded=self.embedded)
         self._writer = self.engine.execution_options(begin_immediate=True)
         snapshot = {} if self.embedded else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         self._reader = self.engine.execution_options(**snapshot)  # SQLite reads one snapshot in any case
@@ -77,10 +79,11 @@ class Database:
         await self.engine.dispose()
 
 
-def _engine(url: str, *, embedded: bool) -> AsyncEngine:
+def _engine(url: str, connect: Connect | None, *, embedded: bool) -> AsyncEngine:
+    own = {"async_creator": connect} if connect else {}
     if not embedded:
-        return create_async_engine(url, pool_size=10, max_overflow=20, pool_pre_ping=True)
-    engine = create_async_engine(url, pool_size=8, max_overflow=16, connect_args={"timeout": BUSY_SECONDS})
+        return create_async_engine(url, pool_size=10, max_overflow=20, pool_pre_ping=True, **own)
+    engine = create_async_engine(url, pool_size=8, max_overflow=16, connect_args={"timeout": BUSY_SECONDS}, **own)
     event.listen(engine.sync_engine, "connect", prepare_sqlite)
     event.listen(engine.sync_engine, "begin", begin_sqlite)
     return engine

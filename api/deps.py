@@ -1,4 +1,4 @@
-"""What routes need: a route's signature says all of it."""
+"""What routes need: a route's signature says all of it. All async: FastAPI takes plain functions to a thread each."""
 
 import re
 from typing import Annotated, Final
@@ -17,49 +17,49 @@ from api.records import JobRecords
 _KEY: Final = re.compile(r"[\x20-\x7e]{1,255}")
 
 
-def _studio(request: Request) -> Studio:
+async def _studio(request: Request) -> Studio:
     return request.app.state.studio  # type: ignore[no-any-return]
 
 
-def _records(request: Request) -> JobRecords:
+async def _records(request: Request) -> JobRecords:
     return request.app.state.studio.records  # type: ignore[no-any-return]
 
 
-def _dispatcher(request: Request) -> Dispatcher:
+async def _dispatcher(request: Request) -> Dispatcher:
     return request.app.state.dispatcher  # type: ignore[no-any-return]
 
 
-def _watch(request: Request) -> JobWatch:
+async def _watch(request: Request) -> JobWatch:
     return request.app.state.watch  # type: ignore[no-any-return]
 
 
-def _places(request: Request) -> QueuePlaces:
+async def _places(request: Request) -> QueuePlaces:
     return request.app.state.places  # type: ignore[no-any-return]
 
 
-def _prefect(request: Request) -> PrefectApi:
+async def _prefect(request: Request) -> PrefectApi:
     return request.app.state.prefect  # type: ignore[no-any-return]
 
 
-def _user() -> str:
+async def _user() -> str:
     return LOCAL_USER  # one local user for now; every query is by owner already
 
 
-def _job_id(job_id: Annotated[str, Path(description="The job's UUID.")]) -> UUID:
+async def _job_id(job_id: Annotated[str, Path(description="The job's UUID.")]) -> UUID:
     try:
         return UUID(job_id)
     except ValueError as error:  # malformed, unknown and foreign ids look alike from outside
         raise Problem(404, "job_not_found", "Job not found.") from error
 
 
-def _video_id(video_id: Annotated[str, Path(description="The film's UUID in the library.")]) -> UUID:
+async def _video_id(video_id: Annotated[str, Path(description="The film's UUID in the library.")]) -> UUID:
     try:
         return UUID(video_id)
     except ValueError as error:
         raise Problem(404, "video_not_found", "Video not found.") from error
 
 
-def _idempotency_key(
+async def _idempotency_key(
     key: Annotated[
         str | None,
         Header(

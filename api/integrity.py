@@ -3,7 +3,7 @@
 import hashlib
 from typing import Any, Final
 
-from api.models import now
+from tasks.clock import now
 
 STATEMENT: Final = "This story reflects my own ideas"
 

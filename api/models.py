@@ -22,14 +22,10 @@ from sqlalchemy import (
 from sqlmodel import Field, SQLModel
 
 from api.states import LIVE, JobStatus, SceneStatus
+from tasks.clock import now
 from tasks.ledger import OPEN_ATTEMPTS, AttemptState
 
 LOCAL_USER = "local"
-
-
-def now() -> datetime:
-    """The present moment, UTC."""
-    return datetime.now(UTC)
 
 
 class UtcDateTime(TypeDecorator[datetime]):

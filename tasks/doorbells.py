@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
+from tasks.clock import now
 from tasks.ledger import SceneLedger
 
 log = logging.getLogger("storyreel.doorbells")
@@ -37,7 +38,7 @@ class Doorbells:
             self._heard.pop(token, None)
 
     async def _look(self) -> None:
-        begun = datetime.now(UTC) - SKEW
+        begun = now() - SKEW
         while self._bells:
             try:
                 rung = await self._ledger.rung(max([begun, *(at - SKEW for at in self._heard.values())]))

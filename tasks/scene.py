@@ -4,10 +4,10 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
+from tasks.clock import now
 from tasks.doorbells import Doorbells
 from tasks.film import inspect_clip, make_still
 from tasks.ledger import Attempt, AttemptState, Clip, GenerationClaimed, SceneLedger, SceneState, Superseded
@@ -236,10 +236,9 @@ def _submitted(attempt: Attempt, deadline_seconds: float) -> tuple[str, float]:
     """The generation's id and how long it may still take."""
     if attempt.generation_id is None or attempt.submitted_at is None:
         raise ValueError("an attempt that waits has an id")
-    return attempt.generation_id, deadline_seconds - (datetime.now(UTC) - attempt.submitted_at).total_seconds()
+    return attempt.generation_id, deadline_seconds - (now() - attempt.submitted_at).total_seconds()
 
 
 def _with(attempt: Attempt, generation: Generation) -> Attempt:
     """The attempt as the ledger has it now."""
-    submitted_at = datetime.now(UTC)
-    return replace(attempt, state=AttemptState.SUBMITTED, generation_id=generation.id, submitted_at=submitted_at)
+    return replace(attempt, state=AttemptState.SUBMITTED, generation_id=generation.id, submitted_at=now())

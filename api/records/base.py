@@ -10,9 +10,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api import states
 from api.database import Database
-from api.models import AttemptRow, GenerationJob, SceneRow, now
+from api.models import AttemptRow, GenerationJob, SceneRow
 from api.states import MOVES, TERMINAL, JobStatus, Move, SceneStatus
 from api.views import job_view
+from tasks.clock import now
 from tasks.ledger import OPEN_ATTEMPTS
 
 

@@ -13,12 +13,13 @@ from sqlalchemy import and_, or_, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 
-from api.models import LOCAL_USER, AttemptRow, GenerationJob, OutboxRow, now
+from api.models import LOCAL_USER, AttemptRow, GenerationJob, OutboxRow
 from api.records.base import Change, JobNotFound, MoveRefused, Records
 from api.records.ledger import title_of
 from api.schemas import JobList
 from api.states import JobStatus, Move, SceneStatus
 from api.views import summary
+from tasks.clock import now
 from tasks.ledger import AttemptState
 from tasks.options import VideoOptions
 

@@ -11,9 +11,10 @@ from uuid import UUID
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 
-from api.models import AttemptRow, GenerationJob, SceneRow, Video, now
+from api.models import AttemptRow, GenerationJob, SceneRow, Video
 from api.records.base import Change, JobNotFound, Records, fail
 from api.states import ATTEMPT_MOVES, TERMINAL, JobStatus, Move, SceneStatus
+from tasks.clock import now
 from tasks.ledger import (
     OPEN_ATTEMPTS,
     Attempt,

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import httpx
 
+from tasks.clock import now as present
 from tasks.luma.errors import (
     AccountError,
     LumaError,
@@ -133,7 +134,7 @@ def detail_of(response: httpx.Response, hide: str) -> str:
     return brief(detail.replace(hide, "…")) if isinstance(detail, str) else ""
 
 
-def retry_after(response: httpx.Response, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> float | None:
+def retry_after(response: httpx.Response, now: Callable[[], datetime] = present) -> float | None:
     """Seconds that the answer asks to wait (a number or a date); None when it doesn't say or can't be read."""
     value = response.headers.get("retry-after", "").strip()
     try:

@@ -11,10 +11,11 @@ alone until that create must have ended.
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from random import random
 from typing import Final
 
+from tasks.clock import now as present
 from tasks.luma.backoff import Backoff
 from tasks.luma.client import LumaClient
 from tasks.luma.errors import Undecidable
@@ -97,7 +98,7 @@ async def look_for(
     intended_at: datetime,
     known: Known,
     patience: LookupPatience = PATIENCE,
-    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    now: Callable[[], datetime] = present,
     rng: Callable[[], float] = random,
 ) -> Generation | None:
     """The generation that a doubted create began; None: surely none was begun.
