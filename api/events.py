@@ -9,7 +9,7 @@ from typing import Final
 from uuid import UUID
 
 from api.records import JobRecords
-from api.records.jobs import Body
+from api.records.bodies import Body
 from api.states import TERMINAL, JobStatus
 
 LOOK_EVERY: Final = 0.25  # seconds

@@ -11,6 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from api import states
 from api.database import Database
 from api.models import AttemptRow, GenerationJob, SceneRow
+from api.records.bodies import Bodies
 from api.states import MOVES, TERMINAL, JobStatus, Move, SceneStatus
 from api.views import job_view
 from tasks.clock import now
@@ -81,6 +82,7 @@ class Records:
 
     def __init__(self, database: Database, *, luma_concurrency: int = 10, prefect_ui: str | None = None) -> None:
         self.database = database
+        self.bodies = Bodies(database)
         self._at_once = luma_concurrency
         self._prefect_ui = prefect_ui
 

@@ -15,6 +15,7 @@ from sqlmodel import col, select
 
 from api.models import LOCAL_USER, AttemptRow, GenerationJob, OutboxRow
 from api.records.base import Change, JobNotFound, MoveRefused, Records
+from api.records.bodies import Body
 from api.records.ledger import title_of
 from api.schemas import JobList
 from api.states import JobStatus, Move, SceneStatus
@@ -59,15 +60,6 @@ class NewJob:
         return hashlib.sha256(orjson.dumps(asked)).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
-    """A job as a poll answers it."""
-
-    body: bytes
-    revision: int
-    status: JobStatus
-
-
 class Jobs(Records):
     """Jobs as the API's callers see them; every method knows whose they are."""
 
@@ -108,16 +100,11 @@ class Jobs(Records):
         return job.id, job.status, False
 
     async def body(self, job_id: UUID, owner_id: str = LOCAL_USER) -> Body:
-        """One key read. Raises `JobNotFound`."""
-        query = select(GenerationJob.body, GenerationJob.revision, GenerationJob.status).where(
-            GenerationJob.id == job_id, GenerationJob.owner_id == owner_id
-        )
-        async with self.database.reading() as session:
-            row = (await session.exec(query)).first()
-        if row is None:
+        """One key read, shared with all who ask meanwhile. Raises `JobNotFound`."""
+        found = await self.bodies.get(job_id)
+        if found is None or found.owner_id != owner_id:
             raise JobNotFound
-        body, revision, status = row
-        return Body(body, revision, JobStatus(status))
+        return found.body
 
     async def newer(self, seen: dict[UUID, int]) -> dict[UUID, Body]:
         """Of the jobs in `seen` (id → revision) those whose revision is another by now."""

@@ -1,0 +1,71 @@
+"""Many polls, one read: those that arrive while a read is under way share the next one."""
+
+import asyncio
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlmodel import col, select
+
+from api.database import Database
+from api.models import GenerationJob
+from api.states import JobStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A job as a poll answers it."""
+
+    body: bytes
+    revision: int
+    status: JobStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """A body and whose it is."""
+
+    owner_id: str
+    body: Body
+
+
+class Bodies:
+    """Reads the finished JSON of jobs by key; belongs to one event loop."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._wanted: dict[UUID, asyncio.Future[Owned | None]] = {}
+        self._reading: asyncio.Task[None] | None = None
+
+    async def get(self, job_id: UUID) -> Owned | None:
+        """The job as it is at some moment after this call; None: there is no such job."""
+        if job_id not in self._wanted:
+            self._wanted[job_id] = asyncio.get_running_loop().create_future()
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read_all())
+        return await asyncio.shield(self._wanted[job_id])
+
+    async def _read_all(self) -> None:
+        try:
+            while self._wanted:
+                wanted, self._wanted = self._wanted, {}
+                await self._answer(wanted)
+        finally:
+            self._reading = None
+
+    async def _answer(self, wanted: dict[UUID, asyncio.Future[Owned | None]]) -> None:
+        try:
+            found = await self._read(list(wanted))
+        except Exception as error:  # noqa: BLE001 - it belongs to those who asked
+            for future in wanted.values():
+                future.set_exception(error)
+                future.exception()  # nobody may be waiting any more
+        else:
+            for job_id, future in wanted.items():
+                future.set_result(found.get(job_id))
+
+    async def _read(self, job_ids: list[UUID]) -> dict[UUID, Owned]:
+        columns = (GenerationJob.owner_id, GenerationJob.body, GenerationJob.revision, GenerationJob.status)
+        query = select(GenerationJob.id, *columns).where(col(GenerationJob.id).in_(job_ids))  # type: ignore[call-overload]
+        async with self._database.reading() as session:
+            rows = await session.exec(query)
+            return {job: Owned(owner, Body(body, revision, status)) for job, owner, body, revision, status in rows}
