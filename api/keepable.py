@@ -15,8 +15,8 @@ def fault_of(value: object, name: str = "The body") -> str | None:
         if fault := _fault(part, depth):
             return f"{place} {fault}"
         if isinstance(part, dict):
-            waiting += [(key, "The name of a field", depth) for key in part]
             waiting += [(inner, place if depth else f"“{key}”", depth + 1) for key, inner in part.items()]
+            waiting += [(key, "The name of a field", depth) for key in part]  # looked at first: they name the others
         elif isinstance(part, list):
             waiting += [(inner, place, depth + 1) for inner in part]
     return None
