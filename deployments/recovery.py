@@ -133,8 +133,8 @@ async def revived(client: PrefectClient, flow_run: FlowRun) -> bool:
     """
     if flow_run.state_name != AwaitingRetry().name:  # all that a scheduled run says of its state when it is polled
         return False
-    history = await client.read_flow_run_states(flow_run.id)
-    *_, before, now = [None, None, *sorted(history, key=lambda state: state.timestamp)]
+    history = sorted(await client.read_flow_run_states(flow_run.id), key=lambda state: state.timestamp)
+    before, now = history[-2:] if len(history) > 1 else (None, None)
     if before is None or now is None or now.message != SILENT or not before.is_final():
         return False
     await client.set_flow_run_state(flow_run.id, before, force=True)
