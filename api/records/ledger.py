@@ -13,6 +13,7 @@ from sqlmodel import col, select
 
 from api.models import AttemptRow, GenerationJob, SceneRow, Video
 from api.records.base import Change, JobNotFound, Records, fail
+from api.records.patience import patient
 from api.states import ATTEMPT_MOVES, TERMINAL, JobStatus, Move, SceneStatus
 from tasks.clock import now
 from tasks.ledger import (
@@ -36,8 +37,9 @@ _TITLE: Final = 60  # characters of a title made from the script
 
 
 class Ledger(Records):
-    """Moves of jobs, scenes and attempts; each method is one committed transaction."""
+    """Moves of jobs, scenes and attempts; each method is one transaction, told again when its answer is lost."""
 
+    @patient
     async def begin(
         self, job_id: UUID, flow_run_id: UUID, script: str, title: str | None, options: VideoOptions
     ) -> JobState:
@@ -74,6 +76,7 @@ class Ledger(Records):
             session.add(job)
             self.publish(Change(session, job))
 
+    @patient
     async def planned(self, job_id: UUID, storyboard: Storyboard, scene_cost_micros: int) -> JobState:
         """See `JobLedger.planned`."""
         async with self.changing(job_id) as change:
@@ -84,16 +87,19 @@ class Ledger(Records):
                     change.add(SceneRow(job_id=job_id, cost_micros=scene_cost_micros, **scene.model_dump()))
             return _job_state(change)
 
+    @patient
     async def job(self, job_id: UUID) -> JobState:
         """The job now, as the flow sees it. Raises `JobNotFound`."""
         return _job_state(await self.snapshot(job_id))
 
+    @patient
     async def scene(self, job_id: UUID, number: int) -> SceneState:
         """See `SceneLedger.scene`."""
         change = await self.snapshot(job_id)
         _wanted(change)
         return _scene_state(change, change.scene(number))
 
+    @patient
     async def intend(self, job_id: UUID, number: int, request: dict[str, object], callback_base: str | None) -> Attempt:
         """See `SceneLedger.intend`."""
         token = secrets.token_urlsafe(24)
@@ -116,10 +122,12 @@ class Ledger(Records):
             scene.status, scene.error, scene.error_code = SceneStatus.GENERATING, None, None
             return _attempt(attempt)
 
+    @patient
     async def doubted(self, attempt: Attempt, why: str) -> None:
         """See `SceneLedger.doubted`."""
         await self._attempt_moves(attempt, AttemptState.DOUBTED, error=why)
 
+    @patient
     async def submitted(self, attempt: Attempt, generation_id: str) -> None:
         """See `SceneLedger.submitted`."""
         try:
@@ -134,28 +142,33 @@ class Ledger(Records):
         async with self.changing(attempt.job_id) as change:
             row = change.attempt(attempt.id)
             if row.generation_id is not None:
-                return row.generation_id == generation_id
+                return row.generation_id == generation_id and row.state is not AttemptState.ABANDONED
             in_time = row.state in ATTEMPT_MOVES[AttemptState.SUBMITTED]
             row.state = AttemptState.SUBMITTED if in_time else AttemptState.ABANDONED
             row.generation_id, row.submitted_at, row.error = generation_id, now(), None
             return in_time
 
+    @patient
     async def failed(self, attempt: Attempt, why: str, *, refunded: bool) -> None:
         """See `SceneLedger.failed`."""
         await self._attempt_moves(attempt, AttemptState.FAILED, error=why, refunded=refunded)
 
+    @patient
     async def refused(self, attempt: Attempt, why: str) -> None:
         """See `SceneLedger.refused`."""
         await self._attempt_moves(attempt, AttemptState.REFUSED, error=why)
 
+    @patient
     async def lost(self, attempt: Attempt) -> None:
         """See `SceneLedger.lost`."""
         await self._attempt_moves(attempt, AttemptState.LOST)
 
+    @patient
     async def unknown(self, attempt: Attempt, why: str) -> None:
         """See `SceneLedger.unknown`."""
         await self._attempt_moves(attempt, AttemptState.UNKNOWN, error=why)
 
+    @patient
     async def completed(self, attempt: Attempt, clip: Clip) -> None:
         """See `SceneLedger.completed`."""
         async with self.changing(attempt.job_id) as change:
@@ -167,6 +180,7 @@ class Ledger(Records):
                 scene.status, scene.error, scene.error_code = SceneStatus.COMPLETED, None, None
                 scene.chosen_attempt_id = row.id
 
+    @patient
     async def scene_failed(self, job_id: UUID, number: int, why: str, code: str) -> None:
         """See `SceneLedger.scene_failed`."""
         async with self.changing(job_id) as change:
@@ -180,6 +194,7 @@ class Ledger(Records):
         async with self.database.reading() as session:
             return {token: rang_at for token, rang_at in await session.exec(query) if rang_at}
 
+    @patient
     async def known_generations(self, generation_ids: Iterable[str]) -> set[str]:
         """See `SceneLedger.known_generations`."""
         query = select(AttemptRow.generation_id).where(col(AttemptRow.generation_id).in_(list(generation_ids)))
@@ -190,6 +205,7 @@ class Ledger(Records):
         """See `JobLedger.assembling`."""
         return await self.job(job_id)
 
+    @patient
     async def filmed(self, job_id: UUID, film: Film) -> None:
         """See `JobLedger.filmed`."""
         async with self.changing(job_id) as change:
@@ -200,12 +216,14 @@ class Ledger(Records):
             change.job.film, change.job.error, change.job.error_code = asdict(film), None, None
             await _shelve(change)
 
+    @patient
     async def job_failed(self, job_id: UUID, why: str, code: str) -> None:
         """See `JobLedger.job_failed`."""
         async with self.changing(job_id) as change:
             if change.job.status not in TERMINAL:
                 fail(change, why, code)
 
+    @patient
     async def job_cancelled(self, job_id: UUID, flow_run_id: UUID) -> None:
         """See `JobLedger.job_cancelled`."""
         with suppress(JobNotFound):  # cancelled before its first word
