@@ -7,9 +7,10 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from sqlalchemy import text
+from sqlmodel import func, select
 
 from api.database import Database
+from api.models import AttemptRow, GenerationJob, OutboxRow, SceneRow, Video
 from api.problems import CODES
 from tests.integration.jobs_made import SCRIPT
 
@@ -39,11 +40,9 @@ def problem_of(answer: httpx.Response, status: int, code: str) -> str:
 
 async def rows(database: Database) -> int:
     """How many rows the ledger holds altogether."""
-    tables = ("generation_jobs", "scenes", "attempts", "outbox", "videos")
-    async with database.engine.connect() as connection:
-        return sum(
-            [(await connection.execute(text(f"SELECT count(*) FROM {table}"))).scalar() or 0 for table in tables]
-        )
+    tables = (GenerationJob, SceneRow, AttemptRow, OutboxRow, Video)
+    async with database.reading() as session:
+        return sum([(await session.exec(select(func.count()).select_from(table))).one() for table in tables])
 
 
 @pytest.fixture(autouse=True)

@@ -69,10 +69,13 @@ async def test_every_sqlite_connection_keeps_commits_through_a_power_cut(tmp_pat
 
 
 async def test_a_transaction_that_raises_leaves_nothing(database: Database) -> None:
-    with pytest.raises(RuntimeError, match="later"):
+    async def half() -> None:
         async with database.writing() as session:
             await session.exec(text("CREATE TABLE half (id INTEGER)"))  # type: ignore[call-overload]
             raise RuntimeError("later")
+
+    with pytest.raises(RuntimeError, match="later"):
+        await half()
     async with database.engine.connect() as connection:
         assert "half" not in await connection.run_sync(lambda bare: inspect(bare).get_table_names())
 
