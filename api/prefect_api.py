@@ -1,5 +1,6 @@
 """As much of Prefect's REST API as the ledger needs. The `prefect` package takes seconds to import; this does not."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -10,6 +11,9 @@ import httpx
 from tasks.luma.errors import brief
 from tasks.settings import Settings
 
+BUSY: Final = frozenset({httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE})
+BUSY_PAUSES: Final = (0.05, 0.1, 0.2, 0.4, 0.8)
+"""Seconds before asking again; its database is locked for moments, and waiting long would make every job start late."""
 PAGE: Final = 200  # the most flow runs that Prefect answers at once
 _REFUSED: Final = {400, 409, 422}  # parameters that the deployment's schema doesn't allow
 
@@ -109,6 +113,15 @@ class PrefectApi:
         return await self._send(self._http.build_request("POST", path, json=body))
 
     async def _send(self, request: httpx.Request) -> httpx.Response:
+        """Every request may be repeated: creating is by key, and the rest says what shall be."""
+        for pause in BUSY_PAUSES:
+            answer = await self._try(request)
+            if answer.status_code not in BUSY:
+                return answer
+            await asyncio.sleep(pause)
+        return await self._try(request)
+
+    async def _try(self, request: httpx.Request) -> httpx.Response:
         try:
             return await self._http.send(request)
         except httpx.HTTPError as error:

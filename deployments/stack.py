@@ -17,8 +17,8 @@ from tasks.settings import DREAM_MACHINE, Settings, on_loopback
 
 START_SECONDS: Final = 180.0
 """For everything to be ready; Prefect's first start on a slow machine takes the most of it."""
-PREFECT_SERVER: Final = ("-m", "uvicorn", "--factory", "prefect.server.api.server:create_app", "--log-level=warning")
-"""What `prefect server start` runs, without the seconds that its command takes to import."""
+PREFECT_SERVER: Final = ("-m", "uvicorn", "--factory", "deployments.prefect_server:create_app", "--log-level=warning")
+"""Prefect's server, without the seconds that the command `prefect server start` takes to import."""
 PREFECT_ENV: Final = {
     "PREFECT__SERVER_FINAL": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

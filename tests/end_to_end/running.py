@@ -105,7 +105,7 @@ class Stack:
 
     def part(self, name: str) -> psutil.Process:
         """The child that runs one of the parts: prefect, api, worker or sandbox."""
-        words = {"prefect": "prefect.server.api.server:create_app"}.get(name, name)
+        words = {"prefect": "deployments.prefect_server:create_app"}.get(name, name)
         children = psutil.Process(self.process.pid).children()
         return next(child for child in children if words in child.cmdline())
 
