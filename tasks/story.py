@@ -1,5 +1,6 @@
 """The three verbs as Prefect tasks. Kept apart, so that only who runs them pays for importing Prefect."""
 
+import asyncio
 from typing import Any, Final
 from uuid import UUID
 
@@ -26,7 +27,7 @@ async def _worth_another(_task: Any, task_run: TaskRun, state: State[Any]) -> bo
 @task(name="generate-storyboard", task_run_name="storyboard", cache_policy=NO_CACHE, persist_result=False)
 async def generate_storyboard(script: str, options: VideoOptions, given: list[SceneDraft]) -> Storyboard:
     """Cut the script into scenes."""
-    return make_storyboard(script, options, given)
+    return await asyncio.to_thread(make_storyboard, script, options, given)  # a third of a second for a hostile script
 
 
 @task(
