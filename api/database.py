@@ -91,11 +91,15 @@ def _engine(url: str, connect: Connect | None, *, embedded: bool) -> AsyncEngine
 
 def prepare_sqlite(connection: Any, _record: object) -> None:
     """Set a new SQLite connection up; transactions are begun by us, not by the driver."""
-    connection.isolation_level = None
-    cursor: sqlite3.Cursor = connection.cursor()
-    for pragma in _PRAGMAS:
-        cursor.execute(pragma)
-    cursor.close()
+    try:
+        connection.isolation_level = None
+        cursor: sqlite3.Cursor = connection.cursor()
+        for pragma in _PRAGMAS:
+            cursor.execute(pragma)
+        cursor.close()
+    except BaseException:  # the pool forgets a connection that it could not begin with, and its thread would stay
+        connection.close()
+        raise
 
 
 def begin_sqlite(connection: Connection) -> None:

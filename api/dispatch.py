@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from enum import StrEnum
 from typing import Final
 
+from api.database import AWAY
 from api.prefect_api import PrefectApi, PrefectAway, RunRefused, RunState
 from api.records import JobRecords, LiveJob, Waiting
 from api.states import JobStatus
@@ -17,6 +18,7 @@ log = logging.getLogger("storyreel.dispatch")
 OUTBOX_EVERY: Final = 1.0  # seconds between looks when nobody wakes us: another process may have written
 RECONCILE_EVERY: Final = 3.0
 AWAY_AT_MOST: Final = 15.0  # seconds between tries while Prefect is away
+_PASSING: Final[tuple[type[Exception], ...]] = (PrefectAway, *AWAY)
 
 
 class Verdict(StrEnum):
@@ -64,8 +66,6 @@ class Dispatcher:
     def __init__(self, records: JobRecords, prefect: PrefectApi) -> None:
         self._records, self._prefect = records, prefect
         self._woken = asyncio.Event()
-        self.trouble: str | None = None
-        """Why Prefect can't be told anything now."""
 
     def wake(self) -> None:
         """There is something in the outbox."""
@@ -86,15 +86,16 @@ class Dispatcher:
         return [(self.send, OUTBOX_EVERY), (self.reconcile, RECONCILE_EVERY)]
 
     async def _for_ever(self, step: Callable[[], Awaitable[None]], every: float) -> None:
-        wait = every
+        wait, trouble = every, ""
         while True:
             try:
                 await step()
-                self.trouble, wait = None, every
-            except PrefectAway as error:
-                if self.trouble is None:
-                    log.warning("Prefect is away, jobs wait: %s", error)
-                self.trouble, wait = str(error), min(wait * 2, AWAY_AT_MOST)
+                wait, trouble = every, ""
+            except _PASSING as error:
+                why = str(error) if isinstance(error, PrefectAway) else "The ledger can't be reached."
+                if why != trouble:  # once, and not every second until it is back
+                    log.warning("jobs wait: %s", why)
+                wait, trouble = min(wait * 2, AWAY_AT_MOST), why
             except Exception:
                 log.exception("dispatching failed; trying again")
             if step == self.send:

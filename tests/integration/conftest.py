@@ -122,7 +122,7 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
         database_url=database_url,
         prefect_api_url=f"{NOWHERE}/api",
         luma_base_url=f"{NOWHERE}/dream-machine/v1",
-        blocking_seconds=0.5,
+        blocking_seconds=1.5,
     )
 
 
