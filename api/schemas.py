@@ -258,7 +258,7 @@ class JobAccepted(Wire):
     status: JobStatus
 
 
-def _web_address(url: str | None) -> str | None:
+def _web_address(url: str) -> str:
     if url and not url.startswith(("https://", "http://", "/")):  # it becomes a link on a page
         raise ValueError("“videoUrl” must be a web address that begins with https:// or /.")
     return url
@@ -269,8 +269,8 @@ class VideoIn(Accepted):
 
     script: str = ""
     title: Title | None = None
-    video_url: Annotated[str | None, AfterValidator(_web_address), Field(max_length=2000)] = None
-    generation_id: Annotated[str | None, Field(max_length=200)] = None
+    video_url: Annotated[str, StringConstraints(max_length=2000), AfterValidator(_web_address)] | None = None
+    generation_id: Annotated[str, StringConstraints(max_length=200)] | None = None
     status: Annotated[str, Field(max_length=40)] = "completed"
     storyboard: Any = None
     video_data: Any = None

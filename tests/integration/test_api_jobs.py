@@ -1,15 +1,12 @@
 """The API of jobs over the wire, on both databases; nothing is patched, Prefect and Luma are away."""
 
 import asyncio
-import contextlib
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
-import uvicorn
 from fastapi import FastAPI
 
 from api.app import create_app
@@ -17,7 +14,7 @@ from api.models import LOCAL_USER
 from api.records import JobRecords
 from tasks.settings import Settings
 from tests.integration.jobs_made import OPTIONS, SCRIPT, begun, clip_of, film, finished, made, submitted
-from tests.integration.running_app import lifespan
+from tests.integration.running_app import lifespan, serving
 
 
 async def accepted(client: httpx.AsyncClient, **more: Any) -> str:
@@ -165,21 +162,6 @@ async def test_the_list_is_paged(client: httpx.AsyncClient) -> None:
     assert [job["jobId"] for job in first["jobs"] + second["jobs"]] == ids[::-1]
     assert second["next"] is None
     assert first["jobs"][0]["title"] == "Film 4"
-
-
-@contextlib.asynccontextmanager
-async def serving(app: FastAPI) -> AsyncIterator[str]:
-    """The started app on a real port."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_level="warning"))
-    task = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110 - uvicorn tells nobody
-        await asyncio.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        await task
 
 
 class Events:
