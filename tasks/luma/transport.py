@@ -69,7 +69,8 @@ class Transport:
         self._base = _checked_base(base_url)
         self._backoff, self._rng, self._patience = backoff, rng, patience
         proxied = not on_loopback(httpx.URL(self._base).host)  # no proxy leads back to this machine
-        verify = httpx.create_ssl_context()  # read from disk once, not once per client
+        # Certificates are read from disk once, not once per client, and only for the network.
+        verify = httpx.create_ssl_context() if transport is None else True
 
         def client(limits: httpx.Limits, read: float, headers: dict[str, str]) -> httpx.AsyncClient:
             return httpx.AsyncClient(

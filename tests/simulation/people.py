@@ -69,7 +69,9 @@ class Person:
             return None
 
     async def _submit(self) -> None:
-        scenes = [{"description": p, "prompt": p} for p in self.random.choices(PROMPTS, k=self.random.choice((1, 2, 3)))]
+        scenes = [
+            {"description": p, "prompt": p} for p in self.random.choices(PROMPTS, k=self.random.choice((1, 2, 3)))
+        ]
         body = {"script": SCRIPT, "storyboard": scenes, "options": {"duration": "5s", "resolution": "540p"}}
         key = f"key-{self.random.random()}"
         twice = self.random.random() < 0.2
@@ -87,8 +89,10 @@ class Person:
 
     async def _look(self) -> None:
         while True:
-            await asyncio.sleep(15)
+            await asyncio.sleep(10)
             for job in self.jobs:
+                if self._seen.get(job.replace("-", ""), (0,))[0] == self.world.watch.revision(job.replace("-", "")):
+                    continue
                 answer = await self._ask("GET", f"/api/job/{job}")
                 if answer and answer.status_code == 200:
                     self.world.watch.answered(answer.json(), self._seen)
@@ -105,7 +109,7 @@ class Person:
         if restarts:
             self.world.watch.restarts[job.replace("-", "")] += 1
         answer = await self._ask("POST", f"/api/job/{job}/{path}")
-        if restarts and answer is not None and answer.status_code != 202:
+        if restarts and answer is not None and 400 <= answer.status_code < 500:
             self.world.watch.restarts[job.replace("-", "")] -= 1
         return answer
 

@@ -54,6 +54,10 @@ class Story:
     violations: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
 
+    def told(self) -> str:
+        """All of it, one event a line."""
+        return "\n".join([f"Seed {self.seed}", *self.events, *(f"!!! {rule}" for rule in self.violations)])
+
 
 class _TinyClip:
     """One small clip for every order: what it shows is not looked at."""
@@ -148,7 +152,9 @@ class World:
             records=records,
             media=Disk(self.folder / "media", self.weather),
             luma=luma,
-            gate=Gate(self.sandbox.config.dream_machine_concurrency, self.sandbox.config.dream_machine_creates_per_minute),
+            gate=Gate(
+                self.sandbox.config.dream_machine_concurrency, self.sandbox.config.dream_machine_creates_per_minute
+            ),
             doorbells=Doorbells(records, every=6.0),
             prices=Prices.load(None),
         )
@@ -180,7 +186,9 @@ class World:
 
     async def _dispatch(self, dispatcher: Dispatcher) -> None:
         while True:
-            for step in (dispatcher.send, dispatcher.reconcile):
+            for step, due in ((dispatcher.send, self.watch.untold), (dispatcher.reconcile, self.watch.alive)):
+                if not due():
+                    continue
                 try:
                     await step()
                 except Exception as error:  # noqa: BLE001 -- as the dispatcher does
@@ -252,7 +260,9 @@ class World:
         end = asyncio.get_running_loop().time() + PATIENCE
         while asyncio.get_running_loop().time() < end:
             if all(job["status"] in ("completed", "failed", "cancelled") for job in self.watch.jobs.values()):
-                if all(run.state in ("COMPLETED", "FAILED", "CANCELLED", "CRASHED") for run in self.engine.runs.values()):
+                if all(
+                    run.state in ("COMPLETED", "FAILED", "CANCELLED", "CRASHED") for run in self.engine.runs.values()
+                ):
                     return
             await asyncio.sleep(5)
 

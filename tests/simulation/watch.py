@@ -11,16 +11,16 @@ from api.states import LIVE, TERMINAL, JobStatus
 from deployments.sandbox.sandbox import Sandbox
 from tasks.ledger import AttemptState
 
-_JOBS: Final = "SELECT id, status, progress, revision, run, step, body, error FROM generation_jobs ORDER BY created_at, rowid"
+_JOBS: Final = (
+    "SELECT id, status, progress, revision, run, step, body, error FROM generation_jobs ORDER BY created_at, rowid"
+)
 _ATTEMPTS: Final = (
     "SELECT id, job_id, scene_number, take, run, state, token, generation_id, request, callback_url, clip, refunded"
     " FROM attempts ORDER BY intended_at, rowid"
 )
 _SCENES: Final = "SELECT job_id, number, status, take, chosen_attempt_id, error FROM scenes ORDER BY job_id, number"
 
-_PAID: Final = frozenset(
-    {AttemptState.SUBMITTED, AttemptState.COMPLETED, AttemptState.FAILED, AttemptState.ABANDONED}
-)
+_PAID: Final = frozenset({AttemptState.SUBMITTED, AttemptState.COMPLETED, AttemptState.FAILED, AttemptState.ABANDONED})
 
 
 @dataclass
@@ -142,6 +142,20 @@ class Watch:
         found = self.sandbox.generations.get(generation_id or "")
         return f"G{found.number}" if found else ""
 
+    # Peeking, so that nobody asks in vain
+
+    def untold(self) -> bool:
+        """Whether something waits in the outbox."""
+        return self.raw.execute("SELECT 1 FROM outbox LIMIT 1").fetchone() is not None
+
+    def alive(self) -> bool:
+        """Whether some job has not ended."""
+        return any(job["status"] in LIVE for job in self.jobs.values())
+
+    def revision(self, job_id: str) -> int:
+        """The job's present revision."""
+        return int(self.jobs[job_id]["revision"])
+
     # What Luma sees
 
     def sending(self, body: dict[str, Any]) -> None:
@@ -183,7 +197,8 @@ class Watch:
         for job in self.jobs.values():
             if job["status"] in LIVE:
                 self.violated(f"{self.names[job['id']]}: still {job['status']} at the end")
-            if healed and job["status"] in ("failed", "cancelled"):
+            refused = "moderation" in (job["error"] or "")  # decided before the weather was calm
+            if healed and job["status"] in ("failed", "cancelled") and not refused:
                 self.violated(f"{self.names[job['id']]}: {job['status']} after a retry in calm weather: {job['error']}")
         self._reconcile()
 

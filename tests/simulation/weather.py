@@ -37,8 +37,8 @@ class Call(StrEnum):
     SLOW = "slow"
 
 
-RARE: Final = (0.0, 0.0, 0.02, 0.1)
-_CRASHES: Final = (0.0, 0.0, 0.005, 0.03)
+_RATES: Final = (0.0, 0.0, 0.03, 0.15)
+_CRASHES: Final = (0.0, 0.0, 0.01, 0.06)
 
 
 @dataclass
@@ -61,9 +61,11 @@ class Weather:
     def __post_init__(self) -> None:
         draw = self.random.choice
         self.commits = {
-            fate: draw(_CRASHES if fate.startswith("crash") else RARE) for fate in Commit if fate is not Commit.WELL
+            fate: draw(_CRASHES if fate.startswith("crash") else _RATES) for fate in Commit if fate is not Commit.WELL
         }
-        self.calls = {fate: draw(_CRASHES if fate.startswith("crash") else RARE) for fate in Call if fate is not Call.WELL}
+        self.calls = {
+            fate: draw(_CRASHES if fate.startswith("crash") else _RATES) for fate in Call if fate is not Call.WELL
+        }
 
     def clear(self) -> None:
         """Everything works from now on."""
