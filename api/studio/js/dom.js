@@ -26,11 +26,16 @@ export function useNow(running) {
   return now;
 }
 
+/** "16:9" as a number. @param {string} shape */
+export function ratio(shape) {
+  const [width, height] = shape.split(":").map(Number);
+  return width / height;
+}
+
 /** A box in the film's shape, kept free from the start so that nothing moves when the picture comes.
  * @param {{shape: string, class?: string, children?: any}} props `shape`: "16:9" */
 export function Frame({ shape, class: name = "", children }) {
-  const [width, height] = shape.split(":").map(Number);
-  const style = { aspectRatio: `${width} / ${height}`, "--ratio": width / height };
+  const style = { aspectRatio: shape.replace(":", " / "), "--ratio": ratio(shape) };
   return html`<div class=${`frame ${name}`} style=${style}>${children}</div>`;
 }
 

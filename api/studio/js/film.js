@@ -1,7 +1,7 @@
 /** The screen: the film with captions and chapters, or the place where it will be. */
 
 import { readManifest } from "./api.js";
-import { Frame, html, useEffect, useRef, useState } from "./dom.js";
+import { Frame, html, ratio, useEffect, useRef, useState } from "./dom.js";
 import { clock, megabytes } from "./text.js";
 
 /** @typedef {import("./api.js").Job} Job */
@@ -52,7 +52,7 @@ function Player({ film, title, shape }) {
       </video>
       <span class="ai">AI-generated</span>
     <//>
-    <ol class="chapters" role="list" aria-label="Scenes of the film">
+    <ol class="chapters" role="list" aria-label="Scenes of the film" style=${{ "--ratio": ratio(shape) }}>
       ${chapters.map((chapter, place) => html`<li style=${{ flexGrow: chapter.durationSeconds }}>
         <button type="button" aria-current=${place === now ? "true" : null} title=${chapter.description}
           aria-label=${`Scene ${chapter.sceneNumber}, at ${clock(chapter.startSeconds)}: ${chapter.description}`}

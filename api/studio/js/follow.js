@@ -45,6 +45,7 @@ export class JobFollower {
   start() {
     document.addEventListener("visibilitychange", this.look);
     window.addEventListener("online", this.look);
+    window.addEventListener("offline", this.look);
     window.addEventListener("pageshow", this.look);
     this.look();
   }
@@ -52,6 +53,7 @@ export class JobFollower {
   stop() {
     document.removeEventListener("visibilitychange", this.look);
     window.removeEventListener("online", this.look);
+    window.removeEventListener("offline", this.look);
     window.removeEventListener("pageshow", this.look);
     clearTimeout(this.#timer);
     this.#close();
@@ -70,6 +72,7 @@ export class JobFollower {
       if (job) this.#asked(job);
     } catch (error) {
       this.#reached = false;
+      this.#close();
       if (error instanceof ApiProblem && GONE.includes(error.status)) {
         this.stop();
         return this.told.onProblem(error);
@@ -101,7 +104,7 @@ export class JobFollower {
       return this.told.onLink("ended");
     }
     if (document.hidden) this.#close();
-    else if (!this.#stream && Date.now() >= this.#reopenAt) this.#connect();
+    else if (!this.#stream && this.#reached && Date.now() >= this.#reopenAt) this.#connect();
     this.told.onLink(this.#open ? "live" : this.#reached ? "polling" : "offline");
     const wait = document.hidden ? HIDDEN : !this.#open ? POLL : this.#job?.status === "queued" ? QUEUED : CHECK;
     this.#timer = setTimeout(this.look, wait);

@@ -98,7 +98,7 @@ export function SceneDialog({ scene, job, price, edit, busy, problem, several, o
   const rest = ended(job);
   return html`<${Dialog} label=${`Scene ${scene.sceneNumber}`} onClose=${onClose} class="wide">
     <p class="said">${scene.description}</p>
-    ${scene.status === "failed" && html`<div class="problem"><p><strong>${what}.</strong> ${next}</p>
+    ${scene.status === "failed" && html`<div class="problem stacked"><p><strong>${what}.</strong> ${next}</p>
       <p class="note">${scene.error}</p></div>`}
     <label class="field"><span>Prompt</span>
       <textarea rows="6" maxlength="5000" value=${prompt} disabled=${!rest}

@@ -128,7 +128,7 @@ function WritePage({ capabilities }) {
   const lacking = !long
     ? length(script) > maxScript ? "Please shorten the script first." : `Please write a longer script: at least ${minScript} characters are needed.`
     : !cards.length || cards.some(empty) ? "Please fill in or delete the empty scenes first." : "";
-  return html`<div class="desk">
+  return html`<h1 class="unseen">Write a film</h1><div class="desk">
     <div class="left">
       <${ScriptPanel} script=${script} title=${title} marked=${words} min=${minScript} max=${maxScript} kept=${kept}
         onScript=${write} onTitle=${(/** @type {string} */ text) => change({ title: text })} />
