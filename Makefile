@@ -6,7 +6,7 @@ LOCK   := uv pip compile --quiet --universal --generate-hashes --no-emit-index-u
           --custom-compile-command "make lock" pyproject.toml --group dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check format lock bench browser clean
+.PHONY: help setup demo up test check format lock bench simulate screenshots browser clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 18
@@ -51,8 +51,14 @@ format: setup ## Put the code into its one shape
 lock: ## Resolve the dependencies anew, keeping what still fits
 	$(if $(UV),,$(BIN)/)$(LOCK) -o requirements.lock
 
-bench: setup ## Measure
-	$(BIN)/python bench/storyboard.py
+bench: setup ## Measure: hostile scripts; bench/README.md has the rest
+	$(BIN)/python -m bench.storyboard
+
+simulate: setup ## Money rules under fire, from seeds: make simulate SEEDS=10000
+	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),1000)
+
+screenshots: setup browser ## Pictures of the studio page for the README
+	$(BIN)/python -m bench.screenshots
 
 browser: setup ## See to a browser for the tests of the studio page
 	@$(BIN)/python tests/browser.py
