@@ -1,7 +1,7 @@
 /** The page of one job: watch it, mend it, play it. It may be left, reloaded and shared at any time. */
 
 import * as api from "./api.js";
-import { Dialog, html, Live, Problem, show, useEffect, useRef, useState } from "./dom.js";
+import { Dialog, html, Live, Problem, show, useEffect, useState } from "./dom.js";
 import { save } from "./draft.js";
 import { Downloads, Screen } from "./film.js";
 import { ended } from "./follow.js";
@@ -16,11 +16,10 @@ const LINKS = { live: "Live", polling: "Looking every 2 s", offline: "Offline, t
 
 /** @param {{job: Job, now: number, link: keyof LINKS}} props */
 function Progress({ job, now, link }) {
-  const live = !ended(job);
   return html`<div class="progress">
     <p class="step"><strong>${headline(job)}</strong> <span>${timing(job, now)}</span></p>
     <progress max="100" value=${job.progress} aria-label="Progress of the film"></progress>
-    <p class="facts"><span>${job.progress} %</span><span>${spent(job)}${live ? ` of ${money(job.cost.estimatedUsd)}` : ""}</span>
+    <p class="facts"><span>${job.progress} %</span><span>${spent(job)}</span>
       <span class=${`link ${link}`}>${LINKS[link]}</span></p>
   </div>`;
 }
@@ -65,7 +64,7 @@ function About({ job }) {
   return html`<section class="about" aria-labelledby="about-title">
     <h2 id="about-title">About this film</h2>
     <dl>
-      <dt>Cost</dt><dd>${spent(job)} (${money(job.cost.estimatedUsd)} planned)</dd>
+      <dt>Cost</dt><dd>${spent(job)}</dd>
       <dt>Made with</dt><dd>${job.options.model}, ${job.options.style}, ${job.options.aspectRatio}, ${job.options.resolution}, AI-generated</dd>
       <dt>Begun</dt><dd>${day(job.createdAt)}</dd>
       ${job.integrityConfirmed && html`<dt>Confirmed</dt><dd>The story reflects the writer’s own ideas</dd>`}
@@ -91,7 +90,6 @@ function JobPage({ id }) {
   const [edits, setEdits] = useState(/** @type {Record<number, string>} */ ({}));
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState("");
-  const heading = useRef(/** @type {HTMLElement|null} */ (null));
   useEffect(() => {
     if (job) document.title = `${ended(job) ? "" : `${job.progress} % `}${job.title} · Storyreel`;
   }, [job?.title, job?.progress, job?.status]);
@@ -119,7 +117,7 @@ function JobPage({ id }) {
   const lacking = scenes.filter(({ status }) => status !== "completed");
   return html`<article class="job">
     <header>
-      <h1 ref=${heading}>${job.title}</h1>
+      <h1>${job.title}</h1>
       <div class="status">
         <${Progress} job=${job} now=${now} link=${link} />
         <${Actions} job=${job} busy=${busy} onCancel=${() => setCancelling(true)}

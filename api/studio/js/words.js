@@ -127,11 +127,11 @@ export function working(scene, now) {
   return { text: `Generating, ${span(seconds)}`, stalled: false };
 }
 
-/** The money of a job in one line.
+/** The money of a job in one line, beside what it was planned to cost.
  * @param {Job} job */
 export function spent(job) {
-  const { spentUsd, refundedUsd, unknownUsd } = job.cost;
-  const parts = [`${money(spentUsd - refundedUsd)} spent`];
+  const { estimatedUsd, spentUsd, refundedUsd, unknownUsd } = job.cost;
+  const parts = [`${money(spentUsd - refundedUsd)} spent of ${money(estimatedUsd)} planned`];
   if (refundedUsd) parts.push(`${money(refundedUsd)} refunded`);
   if (unknownUsd) parts.push(`${money(unknownUsd)} uncertain`);
   return parts.join(", ");
