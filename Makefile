@@ -21,7 +21,7 @@ ifdef UV
 	uv pip install --quiet --python $(BIN)/python --no-build-isolation --no-deps -e .
 else
 	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-build-isolation --no-deps -e .
 endif
 	@touch $@
