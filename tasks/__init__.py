@@ -1,1 +1,1 @@
-"""Verbs of the story: script → storyboard → clips → film. Knows Luma, files and pictures; no database, no web server."""
+"""Verbs of the story: script → storyboard → clips → film. No database and no web server is known here."""

@@ -100,7 +100,10 @@ def script_fault(script: str) -> str | None:
     if length < MIN_SCRIPT:
         return f"Please write a longer script: at least {MIN_SCRIPT} characters are needed, this one has {length}."
     if len(script) > MAX_SCRIPT:
-        return f"Please write a shorter script: at most {MAX_SCRIPT:,} characters can be filmed, this one has {len(script):,}."
+        return (
+            f"Please write a shorter script: at most {MAX_SCRIPT:,} characters can be filmed, "
+            f"this one has {len(script):,}."
+        )
     if "\0" in script:
         return "The script holds a NUL character, which is not text."
     if any("\ud800" <= character <= "\udfff" for character in script):

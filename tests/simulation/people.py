@@ -25,8 +25,10 @@ class Person:
     async def live(self) -> None:
         """The outline, then calm weather."""
         outline = [(self.random.uniform(0, 20), self._submit) for _ in range(self.random.choice((1, 1, 2, 3)))]
-        for _ in range(self.random.choice((0, 2, 4, 8))):
-            outline.append((self.random.uniform(5, 200), self.random.choice(self._events())))
+        events = self._events()
+        theme = self.random.sample(events, k=self.random.choice((1, 2, 3, len(events))))
+        for _ in range(self.random.choice((0, 3, 6, 12))):
+            outline.append((self.random.uniform(5, 200), self.random.choice(theme)))
         looking = asyncio.create_task(self._look())
         asks = [asyncio.create_task(self._at(when, what)) for when, what in sorted(outline, key=lambda e: e[0])]
         await asyncio.gather(*asks)
@@ -43,13 +45,12 @@ class Person:
     def _events(self) -> list[Callable[[], Awaitable[None]]]:
         return [
             self._cancel,
-            self._cancel,
-            self._retry,
+            self._cancel_and_retry,
             self._retry,
             self._regenerate,
             self._forge,
             self._kill_worker,
-            self._kill_worker,
+            self._kill_all,
             self._kill_api,
             self._stall_worker,
             self._lose_file,
@@ -116,6 +117,11 @@ class Person:
     async def _cancel(self) -> None:
         await self._tell("cancel")
 
+    async def _cancel_and_retry(self) -> None:
+        await self._cancel()
+        await asyncio.sleep(self.random.choice((1, 8, 20)))
+        await self._retry()
+
     async def _retry(self) -> None:
         await self._tell("retry", restarts=True)
 
@@ -150,6 +156,11 @@ class Person:
         if self.world.api and self.world.api.alive:
             self.world.log(f"kill -9 {self.world.api.name}")
             self.world.api.kill()
+
+    async def _kill_all(self) -> None:
+        await self._kill_api()
+        for _ in self.world.workers:
+            await self._kill_worker()
 
     async def _stall_worker(self) -> None:
         living = [worker for worker in self.world.workers if worker.alive]

@@ -5,8 +5,8 @@ import logging
 import random
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -42,6 +42,8 @@ from tests.simulation.weather import Weather
 LUMA: Final = "http://luma.test"
 STUDIO: Final = "http://studio.test"
 DISPATCH_EVERY: Final = 8.0
+JOB_ENDS: Final = ("completed", "failed", "cancelled")
+RUN_ENDS: Final = ("COMPLETED", "FAILED", "CANCELLED", "CRASHED")
 PATIENCE: Final = 4000.0  # seconds of the story after the last fault until every job must have ended
 
 
@@ -103,9 +105,9 @@ class World:
             generation_seconds=draw_one((5, 20, 60)),
             jitter=0.5,
             submit_seconds=draw_one((0, 0.5, 5)),
-            list_lag_seconds=draw_one((0, 0, 5, 25)),
-            dream_machine_concurrency=draw_one((2, 10)),
-            dream_machine_creates_per_minute=draw_one((0, 3, 20)),
+            list_lag_seconds=draw_one((0, 0, 5, 40)),
+            dream_machine_concurrency=draw_one((1, 2, 10)),
+            dream_machine_creates_per_minute=draw_one((0, 2, 20)),
             url_seconds=draw_one((3600, 3600, 0.5)),
             failure_rate=draw_one((0, 0, 0.15)),
             moderation_rate=draw_one((0, 0, 0.1)),
@@ -259,18 +261,16 @@ class World:
         """Wait until all jobs have ended, or far too long."""
         end = asyncio.get_running_loop().time() + PATIENCE
         while asyncio.get_running_loop().time() < end:
-            if all(job["status"] in ("completed", "failed", "cancelled") for job in self.watch.jobs.values()):
-                if all(
-                    run.state in ("COMPLETED", "FAILED", "CANCELLED", "CRASHED") for run in self.engine.runs.values()
-                ):
-                    return
+            jobs_ended = all(job["status"] in JOB_ENDS for job in self.watch.jobs.values())
+            if jobs_ended and all(run.state in RUN_ENDS for run in self.engine.runs.values()):
+                return
             await asyncio.sleep(5)
 
 
-@asynccontextmanager
-async def _folder() -> AsyncIterator[Path]:
-    root = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 -- memory, where there is some
-    folder = Path(tempfile.mkdtemp(prefix="storyreel-", dir=root))
+@contextmanager
+def _folder() -> Iterator[Path]:
+    memory = Path("/dev/shm")  # noqa: S108 -- memory, where there is some
+    folder = Path(tempfile.mkdtemp(prefix="storyreel-", dir=memory if memory.is_dir() else None))
     try:
         yield folder
     finally:
@@ -278,7 +278,7 @@ async def _folder() -> AsyncIterator[Path]:
 
 
 async def _simulate(seed: int) -> Story:
-    async with _folder() as folder:
+    with _folder() as folder:
         world = World(seed, folder)
         await world.tell()
         world.story.violations = world.watch.violations
