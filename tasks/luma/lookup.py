@@ -41,6 +41,8 @@ class LookupPatience:
     """After a generation is created, its id is in the ledger by then unless its answer was lost too."""
     clock_skew: float = 300
     """Between Luma's clock and ours, either way."""
+    clocks_apart: float = 60
+    """Between the clocks of our own machines: another one may have written the intent down."""
 
 
 PATIENCE: Final = LookupPatience()
@@ -111,8 +113,8 @@ async def look_for(
         raise Undecidable("Luma can't tell whether this scene was begun; trying it again may cost twice.")
     look = _Look(token_url, _request(request_body), intended_at, patience)
     loop = asyncio.get_running_loop()
-    left = patience.appears_within - (now() - intended_at).total_seconds()
-    end, attempt = loop.time() + min(left, patience.appears_within), 0
+    age = (now() - intended_at).total_seconds() - patience.clocks_apart
+    end, attempt = loop.time() + patience.appears_within - max(0.0, age), 0
     while True:
         begun = loop.time()
         found, doubtful = await _scan(client, look, known)

@@ -45,11 +45,14 @@ class World:
     known: dict[str, float] = field(default_factory=dict)
     starts_after: float = 0
     """Seconds between the intent and the lookup."""
+    ahead: float = 0
+    """Seconds that the clock of the process that looks is ahead of the one that wrote the intent down."""
     status: int = 200
     looks: list[float] = field(default_factory=list)
 
     def now(self) -> datetime:
-        return INTENT + timedelta(seconds=self.starts_after + asyncio.get_running_loop().time())
+        passed = self.starts_after + self.ahead + asyncio.get_running_loop().time()
+        return INTENT + timedelta(seconds=passed)
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         assert request.method == "GET"
@@ -108,6 +111,12 @@ def test_what_has_not_appeared_in_time_was_not_begun(token: str | None) -> None:
     found, seconds = found_id(World([(0, row("other", 1, prompt="Something else."))]), token)
     assert found is None
     assert APPEARS <= seconds <= APPEARS + 20
+
+
+@pytest.mark.parametrize("ahead", [-50, 50])
+def test_the_clock_of_another_of_our_machines_does_not_shorten_the_search(ahead: float) -> None:
+    world = World([(APPEARS - 35, row("ours", 50, callback=TOKEN))], starts_after=30, ahead=ahead)
+    assert found_id(world, TOKEN)[0] == "ours"
 
 
 @pytest.mark.parametrize("token", [TOKEN, None])
