@@ -99,8 +99,10 @@ class Dispatcher:
             except Exception:
                 log.exception("dispatching failed; trying again")
             if step == self.send:
+                # not `wait_for`: until Python 3.12 it loses a cancellation that comes with the waking
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), wait)
+                    async with asyncio.timeout(wait):
+                        await self._woken.wait()
             else:
                 await asyncio.sleep(wait)
 

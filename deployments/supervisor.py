@@ -92,7 +92,8 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, how)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), patience)
+            async with asyncio.timeout(patience):
+                await process.wait()
             break
     with contextlib.suppress(ProcessLookupError):  # what the child itself had started
         os.killpg(process.pid, signal.SIGKILL)
