@@ -50,8 +50,8 @@ def create_app(
             prefect = PrefectApi(settings, prefect_transport)
             dispatcher, watch = Dispatcher(opened.records, prefect), JobWatch(opened.records)
             app.state.studio, app.state.prefect, app.state.dispatcher = opened, prefect, dispatcher
-            app.state.watch, app.state.places = watch, QueuePlaces(opened.records)
-            async with dispatcher.running():
+            app.state.watch, app.state.places = watch, QueuePlaces(opened.records, opened.account)
+            async with dispatcher.running(), opened.account.watched():
                 yield
             await watch.close()
             await prefect.close()

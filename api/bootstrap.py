@@ -12,8 +12,8 @@ from pydantic import SecretStr
 from api.database import Database
 from api.records import JobRecords
 from tasks.doorbells import Doorbells
-from tasks.luma import DreamMachine, LumaClient
-from tasks.luma.gate import Gate
+from tasks.luma import Account, DreamMachine, Gate, LumaClient
+from tasks.luma.account import DREAM_MACHINE
 from tasks.luma.prices import Prices
 from tasks.media import MediaStore
 from tasks.settings import Settings
@@ -30,6 +30,7 @@ class Studio:
     media: MediaStore
     luma: LumaClient
     gate: Gate
+    account: Account
     doorbells: Doorbells
     prices: Prices
 
@@ -64,4 +65,5 @@ async def _open(stack: AsyncExitStack, settings: Settings, luma_transport: httpx
     luma = await stack.enter_async_context(DreamMachine(key, settings.luma_base_url, transport=luma_transport))
     prices = Prices.load(settings.prices_file)
     gate = Gate(settings.luma_concurrency, settings.luma_creates_per_minute)
-    return Studio(settings, records, MediaStore(settings.media), luma, gate, Doorbells(records), prices)
+    account = Account(DREAM_MACHINE, luma, gate, records)
+    return Studio(settings, records, MediaStore(settings.media), luma, gate, account, Doorbells(records), prices)

@@ -8,9 +8,12 @@ from collections.abc import AsyncGenerator, Iterator
 from typing import Final
 from uuid import UUID
 
+from api.outlook import NOTHING, Outlook, waits_for_account
+from api.outlook import shown as with_outlook
 from api.records import JobRecords
 from api.records.bodies import Body
 from api.states import TERMINAL, JobStatus
+from tasks.luma import Account
 
 LOOK_EVERY: Final = 0.25  # seconds
 PLACES_EVERY: Final = 1.0
@@ -75,14 +78,21 @@ class JobWatch:
 class QueuePlaces:
     """The places of waiting jobs, looked up at most once a second however many pages ask."""
 
-    def __init__(self, records: JobRecords) -> None:
-        self._records = records
+    def __init__(self, records: JobRecords, account: Account) -> None:
+        self._records, self._account = records, account
         self._places: dict[UUID, int] = {}
         self._until = 0.0
         self._lock = asyncio.Lock()
 
-    async def of(self, job_id: UUID) -> int | None:
-        """1 is next; None for a job that does not wait."""
+    async def of(self, job_id: UUID, body: Body) -> Outlook:
+        """How a job stands among the others; nothing for one that has ended."""
+        if body.status in TERMINAL:
+            return NOTHING
+        place = await self._place(job_id) if body.status is JobStatus.QUEUED else None
+        hold = self._account.hold
+        return Outlook(place, hold.reason if hold and waits_for_account(body, hold) else None)
+
+    async def _place(self, job_id: UUID) -> int | None:
         async with self._lock:
             if time.monotonic() >= self._until or job_id not in self._places:
                 waiting = await self._records.waiting_jobs()
@@ -92,8 +102,5 @@ class QueuePlaces:
 
 
 async def shown(job_id: UUID, body: Body, places: QueuePlaces) -> tuple[bytes, str]:
-    """The body with its place in the queue while it waits, and its ETag."""
-    place = await places.of(job_id) if body.status is JobStatus.QUEUED else None
-    if place is None:
-        return body.body, f'"{body.revision}"'
-    return body.body.replace(b'"queuePosition":null', b'"queuePosition":%d' % place, 1), f'"{body.revision}-{place}"'
+    """The body as it is answered now, and its ETag."""
+    return with_outlook(body, await places.of(job_id, body))

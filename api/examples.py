@@ -42,6 +42,7 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         "outcome": "full",
         "progress": 100,
         "currentStep": "Film ready",
+        "waitingFor": None,
         "title": "The answer",
         "revision": 9,
         "run": 1,

@@ -192,6 +192,21 @@ class OutboxRow(SQLModel, table=True):
     created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
 
 
+class AccountHold(SQLModel, table=True):
+    """Luma refuses an account: why all its jobs wait. One row per account, as long as that lasts."""
+
+    __tablename__ = "account_holds"
+
+    account: str = Field(primary_key=True)
+    id: UUID
+    """Of this hold, so that an old process can't end a newer one."""
+    code: str
+    reason: str = Field(sa_type=Text)
+    since: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+    needed_micros: int | None = None
+    """What the create would have cost that Luma refused; none when it refused a question."""
+
+
 class Video(SQLModel, table=True):
     """A film in a person's library."""
 

@@ -6,6 +6,7 @@ from typing import Final
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.bootstrap import Studio
+from api.database import AWAY
 from api.prefect_api import PrefectApi, PrefectAway
 from api.schemas import Check
 from tasks.luma import LumaError
@@ -37,6 +38,12 @@ async def _worker(prefect: PrefectApi) -> Check:
 
 
 async def _luma(studio: Studio) -> Check:
+    try:
+        hold = await studio.records.held(studio.account.name)
+    except AWAY:  # told by its own check
+        hold = studio.account.hold
+    if hold:
+        return Check(name="luma", ok=False, detail=f"All jobs wait: {hold.reason}")
     try:
         async with asyncio.timeout(LUMA_SECONDS):
             await studio.luma.ping()

@@ -209,6 +209,9 @@ class JobView(Wire):
     outcome: Outcome | None
     progress: Annotated[int, Field(ge=0, le=100)]
     current_step: str
+    waiting_for: Annotated[
+        str | None, Field(description="Why the job waits although it could go on; null: for its turn, or for nothing.")
+    ]
     title: str
     revision: int
     run: int

@@ -56,6 +56,7 @@ def job_view(
         outcome=states.outcome(job.status, statuses),
         progress=job.progress,
         current_step=job.step,
+        waiting_for=None,
         title=job.title,
         revision=revision,
         run=job.run,

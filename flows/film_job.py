@@ -126,8 +126,9 @@ async def _make_scenes(house: Studio, job: JobState, verbs: Verbs, progress: Pro
         deadline_seconds=house.settings.generation_deadline_seconds,
     )
     try:
-        async with asyncio.TaskGroup() as group:
+        async with house.account.watched(), asyncio.TaskGroup() as group:
             for scene in (scene for scene in job.scenes if not scene.error):
+        account=house.account,
                 group.create_task(_make_scene(tools, job, scene, verbs, progress))
     except* (LumaError, JobCancelled, Superseded) as several:
         raise several.exceptions[0] from None

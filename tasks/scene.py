@@ -2,9 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from tasks.clock import now
@@ -12,6 +12,8 @@ from tasks.doorbells import Doorbells
 from tasks.film import inspect_clip, make_still
 from tasks.ledger import Attempt, AttemptState, Clip, GenerationClaimed, SceneLedger, SceneState, Superseded
 from tasks.luma import (
+    Account,
+    AccountError,
     AssetBroken,
     AssetExpired,
     Backoff,
@@ -32,6 +34,8 @@ from tasks.luma.lookup import look_for
 from tasks.luma.polling import wait_for
 from tasks.media import MediaError, MediaStore, clip_key, still_key
 from tasks.options import VideoOptions
+
+T = TypeVar("T")
 
 FETCHES: Final = 4
 FETCH_BACKOFF: Final = Backoff(base=0.5, factor=3, maximum=10, jitter=0.3)
@@ -59,6 +63,7 @@ class SceneTools:
     ledger: SceneLedger
     luma: LumaClient
     gate: Gate
+    account: Account
     media: MediaStore
     doorbells: Doorbells
     callback_base: str | None
@@ -107,9 +112,24 @@ async def _kept(tools: SceneTools, clip: Clip, attempt: Attempt) -> Clip:
     """A clip that is paid for; when its file is gone, Luma is asked for it again."""
     if await tools.media.verify(clip.video) or attempt.generation_id is None:
         return clip
-    clip = await _fetch(tools, attempt, await tools.luma.get(attempt.generation_id))
+    clip = await _fetch(tools, attempt, await _get(tools, attempt.generation_id))
     await tools.ledger.completed(attempt, clip)
     return clip
+
+
+async def _get(tools: SceneTools, generation_id: str) -> Generation:
+    return await _answered(tools, lambda: tools.luma.get(generation_id))
+
+
+async def _answered(tools: SceneTools, ask: Callable[[], Awaitable[T]]) -> T:
+    """Luma's answer to a question; where another job has found out that the account is refused, wait and ask again."""
+    while True:
+        try:
+            return await ask()
+        except AccountError as error:
+            if await tools.account.refused(error, None):
+                raise
+            await tools.account.works()
 
 
 async def _submit(tools: SceneTools, slot: Slot, job_id: UUID, scene: SceneState, options: VideoOptions) -> Attempt:
@@ -118,9 +138,15 @@ async def _submit(tools: SceneTools, slot: Slot, job_id: UUID, scene: SceneState
     while True:
         attempt = await tools.ledger.intend(job_id, scene.number, request.body(), tools.callback_base)
         try:
-            return await _to_its_end(_post(tools, attempt, request))
+            attempt = await _to_its_end(_post(tools, attempt, request))
+            await tools.account.taken()
+            return attempt
         except RateLimited as error:  # nothing begun, nobody's fault: wait for our turn and write a new intent
             await slot.refused(error.retry_after)
+        except AccountError as error:
+            if await tools.account.refused(error, attempt.cost_micros):
+                raise
+            await slot.barred()  # another job has found it out: this one waits
         except SubmissionDoubted:
             return await _settle(tools, attempt)
         finally:
@@ -164,13 +190,7 @@ async def _settle(tools: SceneTools, attempt: Attempt) -> Attempt:
     """Find out what became of a POST without an answer, before anything is paid again."""
     for _ in range(CONTESTED):
         try:
-            found = await look_for(
-                tools.luma,
-                token_url=attempt.callback_url,
-                request_body=attempt.request,
-                intended_at=attempt.intended_at,
-                known=tools.ledger.known_generations,
-            )
+            found = await _answered(tools, lambda: _look_for(tools, attempt))
         except Undecidable as error:
             await tools.ledger.unknown(attempt, str(error))
             raise
@@ -183,11 +203,24 @@ async def _settle(tools: SceneTools, attempt: Attempt) -> Attempt:
     raise Unavailable("Luma's list holds this scene for another one; trying again.")
 
 
+async def _look_for(tools: SceneTools, attempt: Attempt) -> Generation | None:
+    return await look_for(
+        tools.luma,
+        token_url=attempt.callback_url,
+        request_body=attempt.request,
+        intended_at=attempt.intended_at,
+        known=tools.ledger.known_generations,
+    )
+
+
 async def _wait(tools: SceneTools, attempt: Attempt) -> Generation:
-    generation_id, left = _submitted(attempt, tools.deadline_seconds)
+    async def ask() -> Generation:
+        generation_id, left = _submitted(attempt, tools.deadline_seconds)
+        return await wait_for(tools.luma, generation_id, deadline_seconds=left, doorbell=doorbell)
+
     try:
         async with _bell(tools, attempt) as doorbell:
-            return await wait_for(tools.luma, generation_id, deadline_seconds=left, doorbell=doorbell)
+            return await _answered(tools, ask)
     except GenerationFailed as error:
         await tools.ledger.failed(attempt, str(error), refunded=error.refunded)
         raise
@@ -214,7 +247,7 @@ async def _fetch(tools: SceneTools, attempt: Attempt, generation: Generation) ->
             if tries == FETCHES - 1:
                 raise
         await asyncio.sleep(FETCH_BACKOFF.delay(tries, 0.5))
-        generation = await tools.luma.get(generation.id)
+        generation = await _get(tools, generation.id)
     raise AssertionError  # the last try returns or raises
 
 

@@ -1,6 +1,7 @@
 """JobRecords: the only code that reads or writes the tables."""
 
 from api.records.base import JobNotFound, MoveRefused
+from api.records.holds import Holds
 from api.records.jobs import Jobs, KeyReused, NewJob
 from api.records.ledger import Ledger
 from api.records.library import Library
@@ -9,5 +10,5 @@ from api.records.outbox import LiveJob, Outbox, Waiting
 __all__ = ["JobNotFound", "JobRecords", "KeyReused", "LiveJob", "MoveRefused", "NewJob", "Waiting"]
 
 
-class JobRecords(Jobs, Ledger, Outbox, Library):
-    """The ledger: what people ask of it, what the flow tells it, what Prefect has yet to hear, and the library."""
+class JobRecords(Jobs, Ledger, Outbox, Library, Holds):
+    """The ledger: what people ask of it, what the flow tells it, what Prefect has yet to hear, library and holds."""

@@ -156,12 +156,12 @@ class Ledger(Records):
     @patient
     async def refused(self, attempt: Attempt, why: str) -> None:
         """See `SceneLedger.refused`."""
-        await self._attempt_moves(attempt, AttemptState.REFUSED, error=why)
+        await self._nothing_begun(attempt, AttemptState.REFUSED, error=why)
 
     @patient
     async def lost(self, attempt: Attempt) -> None:
         """See `SceneLedger.lost`."""
-        await self._attempt_moves(attempt, AttemptState.LOST)
+        await self._nothing_begun(attempt, AttemptState.LOST)
 
     @patient
     async def unknown(self, attempt: Attempt, why: str) -> None:
@@ -250,6 +250,15 @@ def _moved(change: Change, attempt: Attempt, state: AttemptState, **facts: Any) 
     row.state = state
     row.ended_at = None if state in OPEN_ATTEMPTS else now()
     for name, value in facts.items():
+    async def _nothing_begun(self, attempt: Attempt, state: AttemptState, **facts: Any) -> None:
+        """Its scene waits again."""
+        async with self.changing(attempt.job_id) as change:
+            _moved(change, attempt, state, **facts)
+            scene = change.scene(attempt.scene_number)
+            if scene.status is SceneStatus.GENERATING and not change.open_attempt(scene.number):
+                scene.status = SceneStatus.PENDING
+
+
         setattr(row, name, value)
     return row
 

@@ -1,5 +1,6 @@
 """Luma: the client, its errors, waiting, the gate before the account's limits, prices."""
 
+from tasks.luma.account import Account, Hold, HoldLedger
 from tasks.luma.backoff import Backoff
 from tasks.luma.client import DreamMachine, LumaClient
 from tasks.luma.errors import (
@@ -30,6 +31,7 @@ from tasks.luma.wire import Generation, GenerationRequest, GenerationState
 __all__ = [
     "PRICES",
     "SIZES",
+    "Account",
     "AccountError",
     "AssetBroken",
     "AssetExpired",
@@ -43,6 +45,8 @@ __all__ = [
     "GenerationNotFound",
     "GenerationRequest",
     "GenerationState",
+    "Hold",
+    "HoldLedger",
     "LocalPermits",
     "LookupPatience",
     "LumaClient",

@@ -96,6 +96,11 @@ class Slot:
         self._gate.hold(seconds, "Luma asks to wait: its limit for this account is reached.")
         self._place = await self._gate._turn(self._job, has_permit=True)
 
+    async def barred(self) -> None:
+        """Luma refused the account, and the gate is held: return when this one, before all others, may create."""
+        self.answered()
+        self._place = await self._gate._turn(self._job, has_permit=True)
+
 
 class Gate:
     """Hands out slots: at most `concurrency` at once and `creates_per_minute` (0: any number), fairly between jobs.
@@ -109,6 +114,8 @@ class Gate:
         self._window = SlidingWindow(creates_per_minute)
         self._turns: Turns[_Waiter] = Turns()
         self._held_until, self._reason = -math.inf, ""
+        self._closed: str | None = None
+        self._let = 0
         self._timer: asyncio.TimerHandle | None = None
 
     @asynccontextmanager
@@ -130,15 +137,21 @@ class Gate:
             self.wake()
 
     def hold(self, seconds: float | None, reason: str) -> None:
-        """Let nobody create for so many seconds, or until `let_go` (None). The hold that lasts longer wins."""
-        until = math.inf if seconds is None else self._now() + seconds
-        if until >= self._held_until:
-            self._held_until, self._reason = until, reason
+        """Let nobody create for so many seconds, of which the longest count, or until `let_go` (None)."""
+        if seconds is None:
+            self._closed, self._let = reason, 0
+        elif self._now() + seconds >= self._held_until:
+            self._held_until, self._reason = self._now() + seconds, reason
         self.wake()
 
     def let_go(self) -> None:
-        """End every hold."""
-        self._held_until, self._reason = -math.inf, ""
+        """End the hold that has no end of its own."""
+        self._closed, self._let = None, 0
+        self.wake()
+
+    def let_one(self, number: int = 1) -> None:
+        """Let so many create although the gate is held until `let_go`: the next one tries for all."""
+        self._let = number
         self.wake()
 
     def place(self, job: Hashable) -> int | None:
@@ -159,8 +172,8 @@ class Gate:
             waiting=len(self._turns),
             jobs_waiting=len(self._turns.places()),
             creates_last_minute=self._window.used(now),
-            reason=self._reason if left > 0 else None,
-            seconds_left=left if 0 < left < math.inf else None,
+            reason=self._closed or (self._reason if left > 0 else None),
+            seconds_left=left if left > 0 and self._closed is None else None,
         )
 
     def wake(self) -> None:
@@ -175,11 +188,14 @@ class Gate:
             if not waiter.has_permit and not self._permits.take():
                 break
             self._turns.pop()
+            self._let = max(0, self._let - 1)
             waiter.granted.set_result(self._window.take(now))
             opens = self._opens(now)
         self._call_again(opens if self._turns and now < opens < math.inf else None)
 
     def _opens(self, now: float) -> float:
+        if self._closed is not None and not self._let:
+            return math.inf
         return max(self._window.free_at(now), self._held_until)
 
     def _call_again(self, at: float | None) -> None:

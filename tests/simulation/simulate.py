@@ -27,8 +27,7 @@ from deployments.sandbox.config import SandboxConfig
 from deployments.sandbox.drawing import DrawnClip, draw
 from deployments.sandbox.generations import Order, Shape
 from tasks.doorbells import Doorbells
-from tasks.luma import DreamMachine
-from tasks.luma.gate import Gate
+from tasks.luma import Account, DreamMachine, Gate
 from tasks.luma.prices import Prices
 from tasks.settings import Settings
 from tests.simulation.engine import Engine, Worker
@@ -150,13 +149,13 @@ class World:
         records = JobRecords(self.storage.database())
         luma = DreamMachine(SecretStr("key"), self.settings.luma_base_url, transport=self.to_luma)
         return Studio(
+        gate = Gate(self.sandbox.config.dream_machine_concurrency, self.sandbox.config.dream_machine_creates_per_minute)
             settings=self.settings,
             records=records,
             media=Disk(self.folder / "media", self.weather),
             luma=luma,
-            gate=Gate(
-                self.sandbox.config.dream_machine_concurrency, self.sandbox.config.dream_machine_creates_per_minute
-            ),
+            gate=gate,
+            account=Account("dream-machine", luma, gate, records, every=6.0),
             doorbells=Doorbells(records, every=6.0),
             prices=Prices.load(None),
         )
@@ -183,7 +182,7 @@ class World:
         dispatcher = Dispatcher(house.records, self.engine)  # type: ignore[arg-type]
         state = _app().state
         state.studio, state.prefect, state.dispatcher = house, self.engine, dispatcher
-        state.watch, state.places = JobWatch(house.records), QueuePlaces(house.records)
+        state.watch, state.places = JobWatch(house.records), QueuePlaces(house.records, house.account)
         process.spawn(self._dispatch(dispatcher))
 
     async def _dispatch(self, dispatcher: Dispatcher) -> None:
