@@ -77,8 +77,9 @@ class Account:
         self.hold: Hold | None = None
         self._luma, self._gate, self._ledger = luma, gate, ledger
         self._every, self._backoff, self._random = every, backoff, random
-        self._works = asyncio.Event()
-        self._works.set()
+        self._answers_us = asyncio.Event()
+        self._answers_us.set()
+        self._askers = 0
         self._tries, self._try_at = 0, 0.0
         self._watchers = 0
         self._watching: asyncio.Task[None] | None = None
@@ -108,6 +109,7 @@ class Account:
             mine, self.name, code=error.code, reason=error.message, needed_micros=needed_micros
         )
         self._know(hold)
+        self._answers_us.clear()
         return hold.id == mine
 
     async def taken(self) -> None:
@@ -116,8 +118,15 @@ class Account:
             await self._let_go(self.hold)
 
     async def works(self) -> None:
-        """Return when nothing holds the account."""
-        await self._works.wait()
+        """Return when Luma may be asked again: it answers a ping, or nothing holds the account.
+
+        Not later: who asks may hold the place at the gate where a create is to prove that the account works.
+        """
+        self._askers += 1
+        try:
+            await self._answers_us.wait()
+        finally:
+            self._askers -= 1
 
     async def _watch(self) -> None:
         while True:
@@ -140,11 +149,11 @@ class Account:
         self.hold = hold
         if hold is None:
             log.info("the account works again")
-            self._works.set()
+            self._answers_us.set()
             self._gate.let_go()
         else:
             log.warning("all jobs wait: %s", hold.reason)
-            self._works.clear()
+            self._answers_us.clear()
             self._gate.hold(None, hold.reason)
             self._tries = 0
             self._later()
@@ -156,21 +165,22 @@ class Account:
     async def _try(self, hold: Hold) -> None:
         """See whether the account works again. Only a create proves it where a create was refused."""
         may_create = bool(self._gate.stats().waiting)
-        by_create = hold.needed_micros is not None
-        if by_create and not may_create and await self._ledger.anybody_waits():
+        to_be_proved = hold.needed_micros is not None and (may_create or await self._ledger.anybody_waits())
+        if to_be_proved and not may_create and not self._askers:
             return  # in another process, which tries
         self._later()
         if not await self._answers(hold):
             self._gate.let_one(0)
-        elif by_create and may_create:
-            self._gate.let_one()
-        else:
+        elif not to_be_proved:
             await self._let_go(hold)
+        elif may_create:
+            self._gate.let_one()
 
     async def _answers(self, hold: Hold) -> bool:
         """Whether Luma takes the key, and the account has the money that it lacked."""
         try:
             await self._luma.ping()
+            self._answers_us.set()
             if hold.code == "luma_no_credits" and hold.needed_micros:
                 return await self._luma.credits() * MICROS_PER_CENT >= hold.needed_micros
         except LumaError:

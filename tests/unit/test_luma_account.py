@@ -215,6 +215,29 @@ def test_a_refused_question_is_settled_by_one_that_is_answered() -> None:
     run(main())
 
 
+def test_a_question_does_not_wait_for_the_create_that_waits_for_its_place() -> None:
+    async def main() -> None:
+        luma, rows = Luma(status=401), Rows()
+        await rows.hold(UUID(int=1), "dream-machine", code="luma_key_invalid", reason="No.", needed_micros=PRICE)
+        async with workers(luma, rows, slots=1) as [worker]:
+            async with worker.gate.slot("asks"), worker.account.watched():
+                creates = asyncio.create_task(worker.create("creates", lambda: True))
+                for pause in (30, 0):
+                    assert not await worker.account.refused(BAD_KEY, None)
+                    asking = asyncio.create_task(worker.account.works())
+                    await asyncio.sleep(pause)
+                    assert not asking.done()
+                    luma.status = 200
+                    await asking
+                assert rows.row is not None  # an answer is no proof that creates are taken
+                assert not creates.done()
+            async with worker.account.watched():
+                await creates
+            assert rows.row is None
+
+    run(main())
+
+
 @pytest.mark.parametrize(("alive", "over"), [(True, False), (False, True)])
 def test_with_nobody_waiting_anywhere_an_answer_is_enough(alive: bool, over: bool) -> None:
     async def main() -> None:
