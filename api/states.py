@@ -65,7 +65,7 @@ MOVES: Final[dict[Move, tuple[frozenset[JobStatus], JobStatus]]] = {
     Move.CANCELLED: (LIVE, _S.CANCELLED),
     # reconciling, when Prefect gave a run up that had not failed of itself
     Move.REQUEUE: (frozenset({_S.QUEUED, _S.PROCESSING}), _S.QUEUED),
-    # a person asks for a retry or another take
+    # a person asks for a retry or another take; an operator retries the run in Prefect
     Move.RESTART: (TERMINAL, _S.QUEUED),
 }
 

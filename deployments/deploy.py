@@ -17,7 +17,7 @@ from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.utilities.callables import parameter_schema
 
-from deployments.recovery import SILENT
+from flows.asked import SILENT
 from tasks.settings import Settings
 
 ENTRYPOINT: Final = "flows.generate_video.generate_video"

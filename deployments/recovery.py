@@ -25,10 +25,10 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.exceptions import ObjectNotFound
 from prefect.states import AwaitingRetry, Cancelled
 
+from flows.asked import GIVEN_BACK, SILENT
+
 PENDING_SECONDS: Final = 120.0
 """A claimed run that has not begun after this long was left behind, wherever its worker is."""
-SILENT: Final = "The worker of this run fell silent."
-"""Message of the state in which Prefect's automation schedules a run again."""
 HELD: Final = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
 _PAGE = 200
 _CLOCK_SLACK = 2.0  # seconds; a process's start is computed from the boot time, which clock changes move
@@ -122,7 +122,7 @@ async def give_back(
     if state.type is StateType.CANCELLING:
         await client.set_flow_run_state(flow_run_id, Cancelled(message=why), force=True)
     else:
-        await client.set_flow_run_state(flow_run_id, AwaitingRetry(message=why))
+        await client.set_flow_run_state(flow_run_id, AwaitingRetry(message=f"{GIVEN_BACK}{why}"))
     return True
 
 
@@ -143,7 +143,7 @@ async def revived(client: PrefectClient, flow_run: FlowRun) -> bool:
 
 async def sweep(client: PrefectClient, pool: str, me: Owner) -> list[UUID]:
     """Give back every run in `pool` whose worker is gone; their ids."""
-    why = "The worker that held this run is gone."
+    why = "the worker that held this run is gone."
     swept = []
     async for flow_run in _held(client, pool):
         if await _left_behind(client, flow_run, me) and await give_back(

@@ -235,7 +235,7 @@ class InlineWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerRes
         if engine.ending is Ending.CANCELLED:
             await self._mark_flow_run_as_cancelled(flow_run, {"message": "Cancelled before it began."})
         elif engine.ending is Ending.RETURNED or isinstance(error, Abort | httpx.TransportError):
-            why = f"{self.name} gave this run back: {error or 'it stops'}"
+            why = f"{self.name} had to leave this run: {error}" if error else f"{self.name} stops."
             await give_back(self.client, flow_run.id, why, by=self._watch.me)
         else:
             await self._propose_crashed_state(flow_run, f"The engine failed: {error!r}")

@@ -42,6 +42,8 @@ class Order:
     options: VideoOptions
     title: str | None = None
     storyboard: Sequence[SceneDraft] = ()
+    asked_again: bool = False
+    """The run had ended, and an operator had Prefect run it once more."""
 
 
 class Verbs(Protocol):
@@ -73,7 +75,7 @@ class Progress(Protocol):
 async def film_job(house: Studio, order: Order, verbs: Verbs, progress: Progress) -> Ended:
     """Make the film of a job, or go on making it. Whatever it raises, the job is as it was and may be run again."""
     try:
-        job = await house.records.begin(order.job_id, order.run_id, order.script, order.title, order.options)
+        job = await _begin(house, order)
         return await _film(house, job, order, verbs, progress)
     except Superseded:
         return Ended(Ending.CANCELLED, "Another run has taken this job over.")
@@ -83,6 +85,12 @@ async def film_job(house: Studio, order: Order, verbs: Verbs, progress: Progress
     except (LumaError, MediaError) as error:
         await house.records.job_failed(order.job_id, str(error), error.code)
         return Ended(Ending.FAILED, str(error))
+
+
+async def _begin(house: Studio, order: Order) -> JobState:
+    return await house.records.begin(
+        order.job_id, order.run_id, order.script, order.title, order.options, asked_again=order.asked_again
+    )
 
 
 async def _film(house: Studio, job: JobState, order: Order, verbs: Verbs, progress: Progress) -> Ended:
@@ -120,6 +128,7 @@ async def _make_scenes(house: Studio, job: JobState, verbs: Verbs, progress: Pro
         ledger=house.records,
         luma=house.luma,
         gate=house.gate,
+        account=house.account,
         media=house.media,
         doorbells=house.doorbells,
         callback_base=house.settings.callback_base,
@@ -128,7 +137,6 @@ async def _make_scenes(house: Studio, job: JobState, verbs: Verbs, progress: Pro
     try:
         async with house.account.watched(), asyncio.TaskGroup() as group:
             for scene in (scene for scene in job.scenes if not scene.error):
-        account=house.account,
                 group.create_task(_make_scene(tools, job, scene, verbs, progress))
     except* (LumaError, JobCancelled, Superseded) as several:
         raise several.exceptions[0] from None

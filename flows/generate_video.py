@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 from prefect import flow, runtime
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.flows import Flow
 from prefect.states import Cancelled, Completed, Failed
@@ -12,6 +13,7 @@ from pydantic import Field
 
 from api.bootstrap import Studio, studio
 from api.records.ledger import title_of
+from flows.asked import asked_again
 from flows.film_job import Ending, Order, film_job
 from flows.report import Report
 from tasks.ledger import Clip, Film, JobState
@@ -38,6 +40,13 @@ async def _cancelled(flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any])
         await house.records.job_cancelled(UUID(str(job_id)), flow_run.id)
 
 
+async def _asked_again(run_id: UUID) -> bool:
+    if runtime.flow_run.run_count <= 1:  # its first time
+        return False
+    async with get_client() as prefect:
+        return asked_again(await prefect.read_flow_run_states(run_id))
+
+
 @flow(name="generate-video", flow_run_name=_name, on_cancellation=[_cancelled], persist_result=False)
 async def generate_video(
     script: Annotated[str, Field(min_length=MIN_SCRIPT, max_length=MAX_SCRIPT, description="The written script.")],
@@ -50,7 +59,7 @@ async def generate_video(
 ) -> State[Any]:
     """Turn a script into a film: storyboard, one clip per scene from Luma, joined; its job shows in the API."""
     run_id = UUID(runtime.flow_run.id)
-    order = Order(job_id or run_id, run_id, script, options, title, storyboard or ())
+    order = Order(job_id or run_id, run_id, script, options, title, storyboard or (), await _asked_again(run_id))
     async with studio() as house, Report(house.settings.studio_url) as report:
         ended = await film_job(house, order, PrefectVerbs(house), report)
     return _STATES[ended.ending](message=ended.message)

@@ -181,9 +181,19 @@ class JobLedger(SceneLedger, Protocol):
     """What the flow tells of its job."""
 
     async def begin(
-        self, job_id: UUID, flow_run_id: UUID, script: str, title: str | None, options: VideoOptions
+        self,
+        job_id: UUID,
+        flow_run_id: UUID,
+        script: str,
+        title: str | None,
+        options: VideoOptions,
+        *,
+        asked_again: bool = False,
     ) -> JobState:
-        """The flow's first word: queued → processing; makes the job when it was started without the API."""
+        """The flow's first word: queued → processing; makes the job when it was started without the API.
+
+        `asked_again`: an operator retried this run in Prefect after it had ended: so is its job, for what is missing.
+        """
 
     async def planned(self, job_id: UUID, storyboard: "Storyboard", scene_cost_micros: int) -> JobState:
         """Write the scenes and what each will cost, once: a second call changes nothing and answers what is there."""

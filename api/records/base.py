@@ -1,6 +1,6 @@
 """One transaction over one job: lock it, change it, write the JSON that shows it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -80,10 +80,9 @@ class Change:
 class Records:
     """The database, and what every writer of a job shares."""
 
-    def __init__(self, database: Database, *, luma_concurrency: int = 10, prefect_ui: str | None = None) -> None:
+    def __init__(self, database: Database, *, prefect_ui: str | None = None) -> None:
         self.database = database
         self.bodies = Bodies(database)
-        self._at_once = luma_concurrency
         self._prefect_ui = prefect_ui
 
     @asynccontextmanager
@@ -117,7 +116,6 @@ class Records:
             change.scenes,
             change.attempts,
             revision=(job.revision or 0) + 1,  # what the guarded UPDATE will make it
-            at_once=self._at_once,
             prefect_ui=self._prefect_ui,
         )
         job.body = view.model_dump_json(by_alias=True).encode()
@@ -136,6 +134,26 @@ def fail(change: Change, why: str, code: str) -> None:
     else:
         change.move(Move.FAIL)
         change.job.error, change.job.error_code = why, code
+
+
+def retry(change: Change, prompts: Mapping[int, str] | None = None) -> None:
+    """Ask again for what is missing and nothing else; `prompts` are new ones of such scenes. Raises `MoveRefused`."""
+    job = change.job
+    if job.status is JobStatus.COMPLETED and all(scene.status is SceneStatus.COMPLETED for scene in change.scenes):
+        raise MoveRefused(job.status, Move.RESTART, "This film has all its scenes: nothing to retry.")
+    restart(change)
+    for scene in change.scenes:
+        if scene.status is not SceneStatus.COMPLETED:
+            scene.status, scene.error, scene.error_code = SceneStatus.PENDING, None, None
+            scene.prompt = (prompts or {}).get(scene.number, scene.prompt)
+
+
+def restart(change: Change) -> None:
+    """The job's next run begins from what is there. Raises `MoveRefused` while the present one lives."""
+    change.move(Move.RESTART)
+    job = change.job
+    job.run += 1
+    job.progress, job.crashes, job.error, job.error_code, job.started_at = 0, 0, None, None, None
 
 
 def unfinish(scenes: list[SceneRow]) -> None:

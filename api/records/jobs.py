@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 
 from api.models import LOCAL_USER, AttemptRow, GenerationJob, OutboxRow
-from api.records.base import Change, JobNotFound, MoveRefused, Records
+from api.records.base import Change, JobNotFound, MoveRefused, Records, restart, retry
 from api.records.bodies import Body
 from api.records.ledger import title_of
 from api.schemas import JobList
@@ -168,15 +168,8 @@ class Jobs(Records):
         """
         async with self.changing(job_id) as change:
             _own(change, owner_id)
-            if change.job.status is JobStatus.COMPLETED and all(
-                s.status is SceneStatus.COMPLETED for s in change.scenes
-            ):
-                raise MoveRefused(change.job.status, Move.RESTART, "This film has all its scenes: nothing to retry.")
-            restart(change)
-            for scene in change.scenes:
-                if scene.status is not SceneStatus.COMPLETED:
-                    scene.status, scene.error, scene.error_code = SceneStatus.PENDING, None, None
-                    scene.prompt = (prompts or {}).get(scene.number, scene.prompt)
+            retry(change, prompts)
+            send(change)
             return change.job.status
 
     async def regenerate(self, job_id: UUID, number: int, prompt: str | None, owner_id: str = LOCAL_USER) -> JobStatus:
@@ -187,6 +180,7 @@ class Jobs(Records):
             if scene is None:
                 raise JobNotFound
             restart(change)
+            send(change)
             running = change.open_attempt(number)
             if running:  # of a cancelled run: spent, but of a take that nobody waits for any more
                 running.state = AttemptState.ABANDONED if running.generation_id else AttemptState.UNKNOWN
@@ -205,6 +199,7 @@ class Jobs(Records):
             if any(scene.status is SceneStatus.PENDING for scene in change.scenes):  # the next run would pay for them
                 raise MoveRefused(change.job.status, Move.RESTART, "Some scenes were never made: retry the job first.")
             restart(change)
+            send(change)
             scene = change.scene(number)
             scene.chosen_attempt_id, scene.status = attempt_id, SceneStatus.COMPLETED
             scene.error, scene.error_code = None, None
@@ -216,18 +211,10 @@ class Jobs(Records):
             await session.exec(update(AttemptRow).where(col(AttemptRow.token) == token).values(rang_at=now()))
 
 
-def restart(change: Change) -> None:
-    """The job's next run begins from what is there. Raises `MoveRefused` while the present one lives."""
-    change.move(Move.RESTART)
+def send(change: Change) -> None:
+    """Ask Prefect for the present run of a queued job."""
     job = change.job
-    job.progress, job.crashes, job.error, job.error_code, job.started_at = 0, 0, None, None, None
-    next_run(change)
-
-
-def next_run(change: Change) -> None:
-    """Ask Prefect for another run of a queued job."""
-    job = change.job
-    job.run, job.flow_run_id = job.run + 1, None
+    job.flow_run_id = None
     change.session.add(OutboxRow(job_id=job.id, run=job.run, kind="start"))
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 
 from api.models import AttemptRow, GenerationJob, SceneRow, Video
-from api.records.base import Change, JobNotFound, Records, fail
+from api.records.base import Change, JobNotFound, MoveRefused, Records, fail, retry
 from api.records.patience import patient
 from api.states import ATTEMPT_MOVES, TERMINAL, JobStatus, Move, SceneStatus
 from tasks.clock import now
@@ -41,19 +41,29 @@ class Ledger(Records):
 
     @patient
     async def begin(
-        self, job_id: UUID, flow_run_id: UUID, script: str, title: str | None, options: VideoOptions
+        self,
+        job_id: UUID,
+        flow_run_id: UUID,
+        script: str,
+        title: str | None,
+        options: VideoOptions,
+        *,
+        asked_again: bool = False,
     ) -> JobState:
         """See `JobLedger.begin`."""
         try:
-            return await self._begin(job_id, flow_run_id)
+            return await self._begin(job_id, flow_run_id, asked_again=asked_again)
         except JobNotFound:
             with suppress(IntegrityError):  # the same run begun twice at the same moment: one of them made the job
                 await self._adopt_run(job_id, script, title, options)
             return await self._begin(job_id, flow_run_id)
 
-    async def _begin(self, job_id: UUID, flow_run_id: UUID) -> JobState:
+    async def _begin(self, job_id: UUID, flow_run_id: UUID, *, asked_again: bool = False) -> JobState:
         async with self.changing(job_id) as change:
             job = change.job
+            if asked_again and job.status in TERMINAL and job.flow_run_id == flow_run_id:
+                with suppress(MoveRefused):  # its film has all its scenes
+                    retry(change)
             if job.status in (JobStatus.CANCELLING, JobStatus.CANCELLED):
                 raise JobCancelled
             if job.flow_run_id not in (None, flow_run_id):
@@ -239,6 +249,14 @@ class Ledger(Records):
         async with self.changing(attempt.job_id) as change:
             _moved(change, attempt, state, **facts)
 
+    async def _nothing_begun(self, attempt: Attempt, state: AttemptState, **facts: Any) -> None:
+        """Its scene waits again."""
+        async with self.changing(attempt.job_id) as change:
+            _moved(change, attempt, state, **facts)
+            scene = change.scene(attempt.scene_number)
+            if scene.status is SceneStatus.GENERATING and not change.open_attempt(scene.number):
+                scene.status = SceneStatus.PENDING
+
 
 def _moved(change: Change, attempt: Attempt, state: AttemptState, **facts: Any) -> AttemptRow:
     """Give an attempt its next state, once. Raises `Superseded` when another process has moved it elsewhere."""
@@ -250,15 +268,6 @@ def _moved(change: Change, attempt: Attempt, state: AttemptState, **facts: Any) 
     row.state = state
     row.ended_at = None if state in OPEN_ATTEMPTS else now()
     for name, value in facts.items():
-    async def _nothing_begun(self, attempt: Attempt, state: AttemptState, **facts: Any) -> None:
-        """Its scene waits again."""
-        async with self.changing(attempt.job_id) as change:
-            _moved(change, attempt, state, **facts)
-            scene = change.scene(attempt.scene_number)
-            if scene.status is SceneStatus.GENERATING and not change.open_attempt(scene.number):
-                scene.status = SceneStatus.PENDING
-
-
         setattr(row, name, value)
     return row
 

@@ -11,7 +11,7 @@ from sqlmodel import col, select
 
 from api.models import GenerationJob, OutboxRow
 from api.records.base import Change, Records, fail
-from api.records.jobs import next_run
+from api.records.jobs import send
 from api.states import LIVE, JobStatus, Move
 
 MAX_CRASHES = 5
@@ -89,7 +89,8 @@ class Outbox(Records):
             elif change.job.crashes < MAX_CRASHES:
                 change.move(Move.REQUEUE)
                 change.job.crashes += 1
-                next_run(change)
+                change.job.run += 1
+                send(change)
             else:
                 fail(change, why, "run_crashed")
 

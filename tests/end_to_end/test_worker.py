@@ -19,7 +19,7 @@ from prefect.client.schemas.objects import State, StateType
 from prefect.states import AwaitingRetry, Cancelling, Completed
 
 from deployments.deploy import automations, deploy
-from deployments.recovery import SILENT
+from flows.asked import SILENT
 from tasks.settings import Settings
 from tests.end_to_end.house import NO_POLL, House, start_worker
 from tests.end_to_end.proxy import Proxy

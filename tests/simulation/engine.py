@@ -36,6 +36,8 @@ class Run:
     message: str = ""
     holder: Process | None = None
     silent_since: float | None = None
+    asked_again: bool = False
+    """An operator retried it after its end, and nobody has taken it up again since then."""
 
 
 class Engine:
@@ -91,8 +93,13 @@ class Engine:
 
     def give_back(self, run: Run) -> None:
         """The worker of this run is gone."""
-        run.holder = None
+        run.holder, run.asked_again = None, False
         self.set(run, "CANCELLED" if run.state == "CANCELLING" else "SCHEDULED", "its worker is gone")
+
+    def retry(self, run: Run) -> None:
+        """An operator's word about a run that has ended."""
+        run.holder, run.asked_again = None, True
+        self.set(run, "SCHEDULED", "retried by an operator")
 
     def sweep(self) -> None:
         """A starting worker gives back the runs of dead ones on its machine."""
@@ -153,7 +160,7 @@ class Worker:
     async def _run(self, run: Run) -> tuple[str, str]:
         asked = run.order
         job_id, options = UUID(asked["job_id"]), VideoOptions.model_validate(asked["options"])
-        order = Order(job_id, run.id, asked["script"], options, asked["title"])
+        order = Order(job_id, run.id, asked["script"], options, asked["title"], asked_again=run.asked_again)
         try:
             ended: Ended = await film_job(self._house, order, Verbs(self._house), Silence())
         except asyncio.CancelledError:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
+from tests.simulation.engine import FINAL
+
 if TYPE_CHECKING:
     from tests.simulation.simulate import World
 
@@ -48,6 +50,8 @@ class Person:
             self._cancel_and_retry,
             self._retry,
             self._regenerate,
+            self._retry_in_prefect,
+            self._wake_in_prefect,
             self._forge,
             self._kill_worker,
             self._kill_all,
@@ -127,6 +131,19 @@ class Person:
 
     async def _regenerate(self) -> None:
         await self._tell(f"scenes/{self.random.choice((1, 2))}/regenerate", restarts=True)
+
+    async def _retry_in_prefect(self) -> None:
+        """An operator has a run that has ended run once more."""
+        if ended := [run for run in self.world.engine.runs.values() if run.state in FINAL]:
+            run = self.random.choice(ended)
+            if self.world.watch.ended_in(run.id):
+                self.world.watch.restarts[str(run.order["job_id"]).replace("-", "")] += 1
+            self.world.engine.retry(run)
+
+    async def _wake_in_prefect(self) -> None:
+        """A last heartbeat that came after the end: Prefect schedules the run again, and nobody has asked for that."""
+        if ended := [run for run in self.world.engine.runs.values() if run.state in FINAL]:
+            self.world.engine.give_back(self.random.choice(ended))
 
     async def retry_everything(self) -> None:
         """In calm weather, ask for whatever is missing, as often as it takes a person to see it through."""

@@ -20,6 +20,7 @@ from api.app import create_app
 from api.bootstrap import Studio
 from api.dispatch import Dispatcher
 from api.events import JobWatch, QueuePlaces
+from api.forecast import Limits
 from api.records import JobRecords
 from deployments.sandbox.app import create_sandbox
 from deployments.sandbox.clock import Clock
@@ -122,6 +123,7 @@ class World:
         self.workers: list[Process] = []
         to_api = ToApi(lambda: self.api, httpx.ASGITransport(_app(), raise_app_exceptions=False), self.weather)
         clock = Clock(start=self.luma_start(), elapsed=lambda: asyncio.get_running_loop().time())
+        clock.time()  # it starts with its first use: now, not with the first generation, which would be late by minutes
         self.sandbox_app = create_sandbox(config, clock, callback_transport=to_api)
         self.sandbox = self.sandbox_app.state.sandbox
         self.sandbox.clips = _TinyClip()
@@ -148,8 +150,8 @@ class World:
     def _house(self, process: Process) -> Studio:
         records = JobRecords(self.storage.database())
         luma = DreamMachine(SecretStr("key"), self.settings.luma_base_url, transport=self.to_luma)
-        return Studio(
         gate = Gate(self.sandbox.config.dream_machine_concurrency, self.sandbox.config.dream_machine_creates_per_minute)
+        return Studio(
             settings=self.settings,
             records=records,
             media=Disk(self.folder / "media", self.weather),
@@ -182,7 +184,7 @@ class World:
         dispatcher = Dispatcher(house.records, self.engine)  # type: ignore[arg-type]
         state = _app().state
         state.studio, state.prefect, state.dispatcher = house, self.engine, dispatcher
-        state.watch, state.places = JobWatch(house.records), QueuePlaces(house.records, house.account)
+        state.watch, state.places = JobWatch(house.records), QueuePlaces(house.records, house.account, Limits(10, 20))
         process.spawn(self._dispatch(dispatcher))
 
     async def _dispatch(self, dispatcher: Dispatcher) -> None:

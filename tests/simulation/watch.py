@@ -6,13 +6,15 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
+from uuid import UUID
 
 from api.states import LIVE, TERMINAL, JobStatus
 from deployments.sandbox.sandbox import Sandbox
 from tasks.ledger import AttemptState
 
 _JOBS: Final = (
-    "SELECT id, status, progress, revision, run, step, body, error FROM generation_jobs ORDER BY created_at, rowid"
+    "SELECT id, status, progress, revision, run, step, body, error, flow_run_id FROM generation_jobs"
+    " ORDER BY created_at, rowid"
 )
 _ATTEMPTS: Final = (
     "SELECT id, job_id, scene_number, take, run, state, token, generation_id, request, callback_url, clip, refunded"
@@ -151,6 +153,11 @@ class Watch:
     def alive(self) -> bool:
         """Whether some job has not ended."""
         return any(job["status"] in LIVE for job in self.jobs.values())
+
+    def ended_in(self, flow_run_id: UUID) -> bool:
+        """Whether a job has ended and this was its last run."""
+        run = flow_run_id.hex
+        return any(job["flow_run_id"] == run and job["status"] in TERMINAL for job in self.jobs.values())
 
     def revision(self, job_id: str) -> int:
         """The job's present revision."""
