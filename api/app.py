@@ -14,6 +14,7 @@ from api import openapi, problems
 from api.bootstrap import studio
 from api.dispatch import Dispatcher
 from api.events import JobWatch, QueuePlaces
+from api.forecast import Limits
 from api.middleware import BodyLimit, RequestId
 from api.pages import Pages
 from api.prefect_api import PrefectApi
@@ -48,11 +49,13 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with studio(settings, luma_transport=luma_transport) as opened:
             prefect = PrefectApi(settings, prefect_transport)
+            limits = Limits(opened.settings.luma_concurrency, opened.settings.luma_creates_per_minute)
             dispatcher, watch = Dispatcher(opened.records, prefect), JobWatch(opened.records)
             app.state.studio, app.state.prefect, app.state.dispatcher = opened, prefect, dispatcher
-            app.state.watch, app.state.places = watch, QueuePlaces(opened.records, opened.account)
+            app.state.watch, app.state.places = watch, QueuePlaces(opened.records, opened.account, limits)
             async with dispatcher.running(), opened.account.watched():
                 yield
+            await app.state.places.close()
             await watch.close()
             await prefect.close()
 

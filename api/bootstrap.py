@@ -60,7 +60,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, luma_transport: httpx
     stack.push_async_callback(database.close)
     if database.embedded:
         await database.migrate()
-    records = JobRecords(database, luma_concurrency=settings.luma_concurrency, prefect_ui=settings.prefect_ui_url)
+    records = JobRecords(database, prefect_ui=settings.prefect_ui_url)
     key = settings.luma_api_key or NO_KEY
     luma = await stack.enter_async_context(DreamMachine(key, settings.luma_base_url, transport=luma_transport))
     prices = Prices.load(settings.prices_file)

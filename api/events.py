@@ -2,21 +2,28 @@
 
 import asyncio
 import contextlib
-import time
+import logging
+import math
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Iterator
 from typing import Final
 from uuid import UUID
 
+from api.forecast import MINUTE, Forecast, Limits, Took, Typical, forecast, told
 from api.outlook import NOTHING, Outlook, waits_for_account
 from api.outlook import shown as with_outlook
 from api.records import JobRecords
 from api.records.bodies import Body
-from api.states import TERMINAL, JobStatus
+from api.states import TERMINAL
 from tasks.luma import Account
+
+log = logging.getLogger("storyreel.events")
 
 LOOK_EVERY: Final = 0.25  # seconds
 PLACES_EVERY: Final = 1.0
+QUIET: Final = 2.0
+"""Without any poll, until the next one waits for a new forecast; polls that go on are served the last one meanwhile."""
+LEARN_EVERY: Final = 30.0
 
 
 class JobWatch:
@@ -76,29 +83,62 @@ class JobWatch:
 
 
 class QueuePlaces:
-    """The places of waiting jobs, looked up at most once a second however many pages ask."""
+    """How live jobs stand among each other: worked out for all at once, seldom, and beside the polls that show it."""
 
-    def __init__(self, records: JobRecords, account: Account) -> None:
-        self._records, self._account = records, account
-        self._places: dict[UUID, int] = {}
-        self._until = 0.0
-        self._lock = asyncio.Lock()
+    def __init__(self, records: JobRecords, account: Account, limits: Limits) -> None:
+        self._records, self._account, self._limits = records, account, limits
+        self._forecasts: dict[UUID, Forecast] = {}
+        self._past: list[Took] = []
+        self._typical, self._learnt_at = Typical(), -math.inf
+        self._begun_at, self._cost = -math.inf, 0.0
+        self._refreshing: asyncio.Task[None] | None = None
 
     async def of(self, job_id: UUID, body: Body) -> Outlook:
         """How a job stands among the others; nothing for one that has ended."""
         if body.status in TERMINAL:
             return NOTHING
-        place = await self._place(job_id) if body.status is JobStatus.QUEUED else None
+        known = self._forecasts.get(job_id)
+        quiet = _clock() - self._begun_at > QUIET
+        refreshing = self._refresh(PLACES_EVERY if known else 0.0)
+        if refreshing and (known is None or quiet):  # the job is new, or nobody has asked for a while
+            await asyncio.wait({refreshing})
+            known = self._forecasts.get(job_id)
         hold = self._account.hold
-        return Outlook(place, hold.reason if hold and waits_for_account(body, hold) else None)
+        if hold and waits_for_account(body, hold):
+            return Outlook(known.place if known else None, None, hold.reason)
+        return Outlook(known.place, told(known.seconds)) if known else NOTHING
 
-    async def _place(self, job_id: UUID) -> int | None:
-        async with self._lock:
-            if time.monotonic() >= self._until or job_id not in self._places:
-                waiting = await self._records.waiting_jobs()
-                self._places = {job: place for place, job in enumerate(waiting, 1)}
-                self._until = time.monotonic() + PLACES_EVERY
-        return self._places.get(job_id)
+    def _refresh(self, every: float) -> asyncio.Task[None] | None:
+        """Begin to work it out anew, unless that was done just now; never more than a twentieth of the time."""
+        if self._refreshing is None or self._refreshing.done():
+            if _clock() < self._begun_at + max(every, 20 * self._cost):
+                return None
+            self._begun_at = _clock()
+            self._refreshing = asyncio.create_task(self._work_out())
+        return self._refreshing
+
+    async def _work_out(self) -> None:
+        try:
+            if self._begun_at >= self._learnt_at + LEARN_EVERY:
+                self._past, self._learnt_at = await self._records.past(), self._begun_at
+                self._typical = Typical.of(self._past)
+            lines, created = await self._records.live_lines()
+            since = self._begun_at - self._learnt_at
+            created += [took.age + since for took in self._past if took.age + since < MINUTE]
+            self._forecasts = await asyncio.to_thread(forecast, lines, self._limits, self._typical, created)
+        except Exception:  # the last word stands
+            log.warning("the queue can't be looked at", exc_info=True)
+        self._cost = _clock() - self._begun_at
+
+    async def close(self) -> None:
+        """Stop working it out."""
+        if self._refreshing:
+            self._refreshing.cancel()
+            await asyncio.gather(self._refreshing, return_exceptions=True)
+
+
+def _clock() -> float:
+    return asyncio.get_running_loop().time()
 
 
 async def shown(job_id: UUID, body: Body, places: QueuePlaces) -> tuple[bytes, str]:

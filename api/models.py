@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 from uuid import UUID, uuid4
 
 from sqlalchemy import (
@@ -60,6 +60,11 @@ def _enum(kind: type[StrEnum]) -> Any:
 def _in(column: str, states: frozenset[Any]) -> Any:
     return text(f"{column} IN ({', '.join(repr(str(state)) for state in sorted(states))})")
 
+
+# In the very words of the partial indexes: SQLite takes them for nothing else, bound values least of all.
+LIVE_ROWS: Final = _in("generation_jobs.status", LIVE)
+OPEN_ROWS: Final = _in("attempts.state", OPEN_ATTEMPTS)
+COMPLETED_ROWS: Final = text(f"attempts.state = '{AttemptState.COMPLETED}'")
 
 # SQLAlchemy raises this counter with every UPDATE and guards it: `WHERE id = … AND revision = …`.
 _REVISION: Column[int] = Column("revision", Integer, nullable=False)
@@ -148,6 +153,12 @@ class AttemptRow(SQLModel, table=True):
     __tablename__ = "attempts"
     __table_args__ = (
         Index("ix_attempts_scene", "job_id", "scene_number"),
+        Index(
+            "ix_attempts_completed",
+            "ended_at",
+            postgresql_where=text(f"state = '{AttemptState.COMPLETED}'"),
+            sqlite_where=text(f"state = '{AttemptState.COMPLETED}'"),
+        ),
         Index(
             "ux_attempts_open",
             "job_id",

@@ -17,9 +17,10 @@ _STEP: Final = re.compile(rb'"currentStep":"(?:[^"\\]|\\.)*","waitingFor":null')
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """A job's place among those that wait, and what all wait for, as a sentence."""
+    """A job's place among those that wait, the seconds left, and what all wait for, as a sentence."""
 
     place: int | None = None
+    seconds: int | None = None
     waiting_for: str | None = None
 
 
@@ -45,4 +46,6 @@ def shown(body: Body, outlook: Outlook) -> tuple[bytes, str]:
         text = _STEP.sub(lambda _: b'"currentStep":%b,"waitingFor":%b' % (step, reason), text, count=1)
     if outlook.place:
         text = text.replace(b'"queuePosition":null', b'"queuePosition":%d' % outlook.place, 1)
+    if outlook.seconds:
+        text = text.replace(b'"etaSeconds":null', b'"etaSeconds":%d' % outlook.seconds, 1)
     return text, f'"{body.revision}-{crc32(repr(astuple(outlook)).encode()):08x}"'

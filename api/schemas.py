@@ -221,8 +221,12 @@ class JobView(Wire):
     integrity_confirmed: bool
     counts: Counts
     cost: Cost
-    queue_position: Annotated[int | None, Field(description="1 is next; null once the job has started.")]
-    eta_seconds: Annotated[float | None, Field(description="An estimate of the time left; null when nothing is known.")]
+    queue_position: Annotated[
+        int | None, Field(description="1 is next; null once the job has its turn. Told anew by polls, not by events.")
+    ]
+    eta_seconds: Annotated[
+        int | None, Field(description="An estimate of the time left from now, rounded up; null when nothing is known.")
+    ]
     results: Results | None
     error: str | None
     error_code: str | None

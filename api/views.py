@@ -18,14 +18,12 @@ from api.schemas import (
     Take,
     VideoView,
 )
-from api.states import LIVE, SPENT, SceneStatus
+from api.states import SPENT
 from tasks.ledger import AttemptState
 from tasks.media import media_url
 from tasks.options import VideoOptions
 
 _NOTHING_BEGUN: Final = frozenset({AttemptState.REFUSED, AttemptState.LOST})
-TYPICAL_SECONDS: Final = 45.0
-"""How long a generation takes while a job has none of its own to learn from."""
 
 
 def usd(micros: int) -> float:
@@ -44,7 +42,6 @@ def job_view(
     attempts: Sequence[AttemptRow],
     *,
     revision: int,
-    at_once: int,
     prefect_ui: str | None,
 ) -> JobView:
     """The whole job, as a poll answers it."""
@@ -67,7 +64,7 @@ def job_view(
         counts=Counts(total=len(scenes), **{status.value: number for status, number in counted.items()}),
         cost=cost(job, scenes, attempts),
         queue_position=None,
-        eta_seconds=eta(job, scenes, attempts, at_once),
+        eta_seconds=None,
         results=_results(job, scenes, attempts) if scenes else None,
         error=job.error,
         error_code=job.error_code,
@@ -87,21 +84,6 @@ def cost(job: GenerationJob, scenes: Sequence[SceneRow], attempts: Sequence[Atte
         unknown_usd=usd(sum(a.cost_micros for a in attempts if states.may_have_cost(a.state, job.status))),
         max_usd=usd(job.max_cost_micros) if job.max_cost_micros else None,
     )
-
-
-def eta(job: GenerationJob, scenes: Sequence[SceneRow], attempts: Sequence[AttemptRow], at_once: int) -> float | None:
-    """Seconds left by what the job's own generations took; None when it has ended or isn't planned."""
-    if job.status not in LIVE or not scenes:
-        return None
-    took = [
-        (a.ended_at - a.submitted_at).total_seconds()
-        for a in attempts
-        if a.state is AttemptState.COMPLETED and a.ended_at and a.submitted_at
-    ]
-    each = sum(took) / len(took) if took else TYPICAL_SECONDS
-    waiting = sum(scene.status is SceneStatus.PENDING for scene in scenes)
-    running = sum(scene.status is SceneStatus.GENERATING for scene in scenes)
-    return round(each * (-(-(waiting + running) // at_once)), 1)
 
 
 def planned_scenes(scenes: Sequence[SceneRow]) -> list[PlannedScene]:

@@ -6,9 +6,10 @@ from api.records.jobs import Jobs, KeyReused, NewJob
 from api.records.ledger import Ledger
 from api.records.library import Library
 from api.records.outbox import LiveJob, Outbox, Waiting
+from api.records.queue import Queue
 
 __all__ = ["JobNotFound", "JobRecords", "KeyReused", "LiveJob", "MoveRefused", "NewJob", "Waiting"]
 
 
-class JobRecords(Jobs, Ledger, Outbox, Library, Holds):
-    """The ledger: what people ask of it, what the flow tells it, what Prefect has yet to hear, library and holds."""
+class JobRecords(Jobs, Ledger, Outbox, Library, Holds, Queue):
+    """The ledger: what people ask of it, what the flow tells it, what Prefect has yet to hear, and the rest."""

@@ -7,7 +7,7 @@ from sqlalchemy import delete
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 
-from api.models import AccountHold, GenerationJob
+from api.models import LIVE_ROWS, AccountHold, GenerationJob
 from api.records.base import Records
 from api.records.patience import patient
 from api.states import JobStatus
@@ -49,7 +49,7 @@ class Holds(Records):
         """See `HoldLedger.anybody_waits`."""
         waits = col(GenerationJob.status).in_((JobStatus.QUEUED, JobStatus.PROCESSING))
         async with self.database.reading() as session:
-            return (await session.exec(select(GenerationJob.id).where(waits).limit(1))).first() is not None
+            return (await session.exec(select(GenerationJob.id).where(LIVE_ROWS, waits).limit(1))).first() is not None
 
 
 def _hold(row: AccountHold) -> Hold:

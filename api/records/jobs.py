@@ -127,17 +127,6 @@ class Jobs(Records):
             raise JobNotFound
         return script
 
-    async def waiting_jobs(self, limit: int = 10_000) -> list[UUID]:
-        """Jobs whose run has not begun, the next one first."""
-        query = (
-            select(GenerationJob.id)
-            .where(GenerationJob.status == JobStatus.QUEUED)
-            .order_by(col(GenerationJob.created_at))
-            .limit(limit)
-        )
-        async with self.database.reading() as session:
-            return list(await session.exec(query))
-
     async def jobs(self, limit: int, cursor: str | None = None, owner_id: str = LOCAL_USER) -> JobList:
         """A page, newest first. Raises `BadCursor`."""
         columns = [getattr(GenerationJob, name) for name in _LISTED]

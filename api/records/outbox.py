@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import delete
 from sqlmodel import col, select
 
-from api.models import GenerationJob, OutboxRow
+from api.models import LIVE_ROWS, GenerationJob, OutboxRow
 from api.records.base import Change, Records, fail
 from api.records.jobs import send
 from api.states import LIVE, JobStatus, Move
@@ -130,7 +130,7 @@ class Outbox(Records):
                 GenerationJob.flow_run_id,
                 GenerationJob.updated_at,
             )
-            .where(col(GenerationJob.status).in_(LIVE))
+            .where(LIVE_ROWS)
             .order_by(col(GenerationJob.created_at))
             .limit(limit)
         )

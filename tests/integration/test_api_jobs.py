@@ -10,6 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from api.app import create_app
+from api.events import QUIET
 from api.models import LOCAL_USER
 from api.records import JobRecords
 from tasks.settings import Settings
@@ -115,7 +116,7 @@ async def test_a_place_in_the_queue_is_news_to_a_poll(client: httpx.AsyncClient,
     behind = await client.get(f"/api/job/{second}")
     assert behind.json()["queuePosition"] == 2
     await records.begin(UUID(first), uuid4(), SCRIPT, None, OPTIONS)
-    await asyncio.sleep(1.1)  # places are looked up once a second
+    await asyncio.sleep(QUIET + 0.1)
     next_one = await client.get(f"/api/job/{second}", headers={"If-None-Match": behind.headers["etag"]})
     assert next_one.json()["queuePosition"] == 1
     assert (await client.get(f"/api/job/{first}")).json()["queuePosition"] is None

@@ -223,13 +223,6 @@ async def test_only_jobs_that_changed_are_news(records: JobRecords) -> None:
     assert set(await records.newer({**many, two: 0})) == {two}
 
 
-async def test_places_in_the_queue(records: JobRecords) -> None:
-    jobs = [(await records.create(new_job()))[0] for _ in range(3)]
-    assert await records.waiting_jobs() == jobs
-    await records.begin(jobs[0], uuid4(), SCRIPT, None, OPTIONS)
-    assert await records.waiting_jobs() == jobs[1:]
-
-
 async def test_a_film_is_in_the_library_once(records: JobRecords) -> None:
     job_id, _ = await finished(records, 1, title="The answer")
     old_frontend = VideoIn(

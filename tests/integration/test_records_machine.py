@@ -194,7 +194,7 @@ class Story(RuleBasedStateMachine):
     def what_is_shown_is_what_is_there(self) -> None:
         now: Change = self._runner.run(self._records.snapshot(self.job_id))
         view = job_view(
-            now.job, now.scenes, now.attempts, revision=now.job.revision, at_once=10, prefect_ui=None
+            now.job, now.scenes, now.attempts, revision=now.job.revision, prefect_ui=None
         ).model_dump_json(by_alias=True)
         assert now.job.body == view.encode()
         self._went_forward(now)

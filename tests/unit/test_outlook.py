@@ -23,6 +23,7 @@ def body(status: JobStatus = JobStatus.PROCESSING, pending: int = 0, generating:
         "title": TRICKY,
         "counts": {"total": pending + generating, "pending": pending, "generating": generating, "completed": 0},
         "queuePosition": None,
+        "etaSeconds": None,
     }
     return Body(orjson.dumps(job), 7, status)
 
@@ -59,16 +60,24 @@ def test_nothing_to_add_leaves_body_and_revision() -> None:
 
 def test_what_is_added_stands_in_its_field_and_nowhere_else() -> None:
     before = orjson.loads(body(JobStatus.QUEUED).body)
-    text, _ = shown(body(JobStatus.QUEUED), Outlook(place=3, waiting_for=hold(1).reason))
+    text, _ = shown(body(JobStatus.QUEUED), Outlook(place=3, seconds=45, waiting_for=hold(1).reason))
     reason = "No “credits”\\1."
     assert orjson.loads(text) == before | {
         "currentStep": f"Waiting: {reason}",
         "waitingFor": reason,
         "queuePosition": 3,
+        "etaSeconds": 45,
     }
 
 
 def test_another_answer_has_another_tag() -> None:
-    outlooks = [NOTHING, Outlook(1), Outlook(2), Outlook(1, "No credits."), Outlook(None, "No credits.")]
+    outlooks = [
+        NOTHING,
+        Outlook(1),
+        Outlook(2),
+        Outlook(1, 5),
+        Outlook(1, 5, "No credits."),
+        Outlook(None, None, "No credits."),
+    ]
     assert len({shown(body(), outlook)[1] for outlook in outlooks}) == len(outlooks)
     assert shown(body(), Outlook(1))[1] == shown(body(), Outlook(1))[1]

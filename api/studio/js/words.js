@@ -105,9 +105,10 @@ export function timing(job, now) {
   if (job.endedAt) return `Took ${span(took)}`;
   const passed = `${span(took)} so far`;
   if (job.etaSeconds === null) return passed;
-  const left = job.etaSeconds - (now - Date.parse(job.updatedAt)) / 1000;
-  if (left > 0) return `${passed}, ${about(left)} left`;
-  return job.counts.generating || job.counts.pending ? `${passed}, longer than usual` : `${passed}, almost done`;
+  if (!job.counts.generating && !job.counts.pending) return `${passed}, almost done`;
+  const quiet = (now - Date.parse(job.updatedAt)) / 1000;
+  if (job.counts.generating && quiet > QUIET) return `${passed}, longer than usual`;
+  return `${passed}, ${about(job.etaSeconds)} left`;
 }
 
 const QUIET = 150; // seconds a generation may take before we say so; most take less than a minute
