@@ -27,6 +27,7 @@ from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker
 
 from deployments import push
 from deployments.apart import leave, run_apart
+from deployments.away import be_patient
 from deployments.engine import Ending, InlineEngine
 from deployments.loading import Flows
 from deployments.recovery import give_back, revived, sweep
@@ -95,7 +96,8 @@ class InlineWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerRes
         async with AsyncExitStack() as stack:
             stack.enter_context(temporary_settings(set_defaults=SETTINGS))
             await stack.enter_async_context(self._around())
-            await stack.enter_async_context(AsyncClientContext())
+            clients = await stack.enter_async_context(AsyncClientContext())
+            be_patient(clients.client)
             stack.push_async_exit(super().__aexit__)
             await super().__aenter__()
             self._resources = stack.pop_all()
