@@ -50,11 +50,12 @@ def up(
     """Run everything on this machine until Ctrl-C: Prefect server, API, worker; the sandbox when no Luma key is set."""
     from deployments.showing import run_up
     from deployments.stack import Addresses, PortTaken
+    from deployments.supervisor import PartFailed
 
     at = Addresses(host, port, prefect_port, sandbox_port)
     try:
         asyncio.run(run_up(_settings(data), at, out))
-    except (PortTaken, TimeoutError) as error:
+    except (PortTaken, PartFailed, TimeoutError) as error:
         raise _fail(str(error) or "The parts did not get ready in time; see the logs in the data folder.") from error
 
 
@@ -70,11 +71,12 @@ def demo(
     """Start everything and film an example script, with progress; at a terminal it stays up until Ctrl-C."""
     from deployments.showing import run_demo
     from deployments.stack import Addresses, PortTaken
+    from deployments.supervisor import PartFailed
 
     at = Addresses(host, port, prefect_port, sandbox_port).free()
     try:
         raise typer.Exit(asyncio.run(run_demo(_settings(data), at, _read(script), out)))
-    except (PortTaken, TimeoutError) as error:
+    except (PortTaken, PartFailed, TimeoutError) as error:
         raise _fail(str(error) or "The parts did not get ready in time; see the logs in the data folder.") from error
 
 

@@ -15,7 +15,7 @@ from tasks.settings import Settings
 
 
 async def run_up(settings: Settings, at: Addresses, console: Console) -> None:
-    """The stack in the foreground, until it is told to stop. Raises `PortTaken`, `TimeoutError`."""
+    """The stack in the foreground, until it is told to stop. Raises `PortTaken`, `PartFailed`, `TimeoutError`."""
     async with _stoppable(), _shown_stack(settings, at, console):
         _addresses(settings, at, console)
         console.print("Ctrl-C stops everything.")
@@ -23,7 +23,7 @@ async def run_up(settings: Settings, at: Addresses, console: Console) -> None:
 
 
 async def run_demo(settings: Settings, at: Addresses, script: str, console: Console) -> int:
-    """A film from a script, on a stack of its own → the exit code. Raises `PortTaken`, `TimeoutError`."""
+    """A film from a script, on a stack of its own → the exit code. Raises `PortTaken`, `PartFailed`, `TimeoutError`."""
     code = 1
     async with _stoppable(), _shown_stack(settings, at, console):
         accepted = await ask(at.studio, "POST", "/api/generate", {"script": script})

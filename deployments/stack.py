@@ -141,23 +141,24 @@ async def stack(
 ) -> AsyncIterator[Supervisor]:
     """All parts, until the block ends. `say` tells of events, `wait` of what is being waited for.
 
-    Raises `PortTaken`, and `TimeoutError` when the parts don't get ready.
+    Raises `PortTaken`, and `PartFailed` or `TimeoutError` when the parts don't get ready.
     """
     refuse_taken(settings, at)
     supervisor = Supervisor(Path(settings.data) / "logs", say)
     try:
         for part in parts(settings, at):
             await supervisor.start(part)
-        await ready(at, wait)
+        await ready(at, supervisor, wait)
         yield supervisor
     finally:
         await supervisor.stop()
 
 
-async def ready(at: Addresses, wait: Callable[[str], None]) -> None:
-    """Return when a job would run; tell meanwhile what is missing. Raises `TimeoutError`."""
+async def ready(at: Addresses, supervisor: Supervisor, wait: Callable[[str], None]) -> None:
+    """Return when a job would run; tell meanwhile what is missing. Raises `PartFailed`, `TimeoutError`."""
     async with asyncio.timeout(START_SECONDS), httpx.AsyncClient(timeout=5) as client:
         while missing := await _missing(client, at):
+            await supervisor.raise_hopeless()
             wait(missing)
             await asyncio.sleep(0.3)
 

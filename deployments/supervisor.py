@@ -18,7 +18,13 @@ RESTART_AFTER: Final = (0.0, 1.0, 2.0, 5.0, 10.0)
 """Seconds before a dead child is begun again, by how often it died lately."""
 CALM_SECONDS: Final = 60.0
 """A child that lived so long has its earlier deaths forgiven."""
+HOPELESS: Final = 4
+"""Deaths in short order before anything was ready: it will not start."""
 _PR_SET_PDEATHSIG: Final = 1
+
+
+class PartFailed(Exception):
+    """A part does not start; the message says which, and the last it said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,7 @@ class Supervisor:
     def __init__(self, logs: Path, say: Callable[[str], None]) -> None:
         self._logs, self._say = logs, say
         self._watches: list[asyncio.Task[None]] = []
+        self._deaths: dict[str, int] = {}
         self.processes: dict[str, asyncio.subprocess.Process] = {}
 
     async def start(self, part: Part) -> None:
@@ -56,6 +63,13 @@ class Supervisor:
         await asyncio.gather(*self._watches, return_exceptions=True)
         for process in reversed(self.processes.values()):
             await _end(process)
+
+    async def raise_hopeless(self) -> None:
+        """Raise `PartFailed` for a part that dies again and again."""
+        for name, deaths in self._deaths.items():
+            if deaths >= HOPELESS:
+                log = self.log(name)
+                raise PartFailed(f"{name} does not start: {await asyncio.to_thread(last_line, log)} (more in {log})")
 
     def log(self, name: str) -> Path:
         """Where a part's output goes."""
@@ -76,13 +90,14 @@ class Supervisor:
         return process
 
     async def _keep(self, part: Part, process: asyncio.subprocess.Process) -> None:
-        deaths = 0
         while True:
             begun = time.monotonic()
             code = await process.wait()
-            deaths = 1 if time.monotonic() - begun > CALM_SECONDS else deaths + 1
-            self._say(f"{part.name} ended ({_ending(code)}), starting it again; see {self.log(part.name)}")
-            await asyncio.sleep(restart_delay(deaths))
+            lately = 0 if time.monotonic() - begun > CALM_SECONDS else self._deaths.get(part.name, 0)
+            self._deaths[part.name] = lately + 1
+            last = "" if code < 0 else await asyncio.to_thread(last_line, self.log(part.name))
+            self._say(f"{part.name} ended ({_ending(code)}){last and ': '}{last}; starting it again")
+            await asyncio.sleep(restart_delay(lately + 1))
             process = await self._spawn(part)
 
 
@@ -97,6 +112,15 @@ async def _end(process: asyncio.subprocess.Process) -> None:
             break
     with contextlib.suppress(ProcessLookupError):  # what the child itself had started
         os.killpg(process.pid, signal.SIGKILL)
+
+
+def last_line(log: Path) -> str:
+    """The last that a part said, which is its reason when it has failed."""
+    with log.open("rb") as lines:
+        lines.seek(max(0, log.stat().st_size - 4096))
+        said = [line.strip() for line in lines.read().decode(errors="replace").splitlines() if line.strip()]
+    errors = [line for line in said if "Error" in line or "Exception" in line]
+    return (errors or said or [""])[-1]
 
 
 def _ending(code: int) -> str:

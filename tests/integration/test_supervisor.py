@@ -1,0 +1,42 @@
+"""Children of the stack that die: begun again, or told of when they never start."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+
+from deployments.supervisor import Part, PartFailed, Supervisor, last_line, restart_delay
+
+
+def test_a_child_is_begun_again_at_once_and_then_later_and_later() -> None:
+    assert [restart_delay(deaths) for deaths in (1, 2, 3, 4, 5, 9)] == [0, 1, 2, 5, 10, 10]
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("", ""),
+        ("hello\n\n", "hello"),
+        ("Traceback\n  line 1\nValueError: no such port\nStartup failed. Exiting.\n", "ValueError: no such port"),
+    ],
+)
+def test_the_last_that_a_part_said_is_its_reason(said: str, told: str, tmp_path: Path) -> None:
+    log = tmp_path / "part.log"
+    log.write_text(said)
+    assert last_line(log) == told
+
+
+async def test_a_part_that_never_starts_is_given_up_with_its_reason(tmp_path: Path) -> None:
+    said: list[str] = []
+    supervisor = Supervisor(tmp_path, said.append)
+    await supervisor.start(Part("broken", [sys.executable, "-c", "raise RuntimeError('no such table')"]))
+    try:
+        with pytest.raises(PartFailed, match="broken does not start: RuntimeError: no such table"):
+            async with asyncio.timeout(20):
+                while True:
+                    await supervisor.raise_hopeless()
+                    await asyncio.sleep(0.05)
+    finally:
+        await supervisor.stop()
+    assert said[0] == "broken ended (exit code 1): RuntimeError: no such table; starting it again"
