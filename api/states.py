@@ -82,7 +82,7 @@ ATTEMPT_MOVES: Final[dict[AttemptState, frozenset[AttemptState]]] = {
     _A.SUBMITTED: frozenset({_A.INTENDED, _A.DOUBTED}),
     _A.REFUSED: frozenset({_A.INTENDED, _A.DOUBTED, _A.LOST, _A.UNKNOWN}),
     _A.LOST: frozenset({_A.INTENDED, _A.DOUBTED}),
-    _A.UNKNOWN: frozenset({_A.INTENDED, _A.DOUBTED}),
+    _A.UNKNOWN: frozenset({_A.INTENDED, _A.DOUBTED, _A.LOST}),
     _A.FAILED: frozenset({_A.SUBMITTED, _A.ABANDONED}),
     _A.COMPLETED: frozenset({_A.SUBMITTED, _A.ABANDONED, _A.FAILED}),
     # another take replaced it, or its id came when nobody waited for it any more

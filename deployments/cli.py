@@ -216,6 +216,41 @@ def retry(job_id: UUID, api: Api = STUDIO) -> None:
     _act(api, f"/api/job/{job_id}/retry")
 
 
+@app.command()
+def reconcile(
+    adopt: Annotated[
+        bool, typer.Option("--adopt", help="Give found generations to the attempts that lost them.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+    data: Data = None,
+) -> None:
+    """Compare the ledger with Luma's list: every generation that only one of them knows, and its cost.
+
+    Exits with 0 when they agree, 1 when they don't, 2 when they can't be compared.
+    """
+    from api.database import AWAY
+    from deployments.differences import summary, table
+    from deployments.reconcile import run
+    from tasks.luma import LumaError
+
+    try:
+        compared, found = asyncio.run(run(_settings(data), adopting=adopt))
+    except LumaError as error:
+        raise _fail(str(error), 2) from error
+    except AWAY as error:
+        raise _fail("The ledger can't be reached.", 2) from error
+    disagree = any(one.adopted is None for one in found)
+    if as_json:
+        out.print_json(
+            json.dumps({"agree": not disagree, "compared": compared, "differences": [one.as_json() for one in found]})
+        )
+    else:
+        if found:
+            out.print(table(found))
+        out.print(summary(compared, found))
+    raise typer.Exit(1 if disagree else 0)
+
+
 def _read(script: Path) -> str:
     try:
         return typer.get_text_stream("stdin").read() if str(script) == "-" else script.read_text("utf-8")

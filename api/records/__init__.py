@@ -7,9 +7,10 @@ from api.records.ledger import Ledger
 from api.records.library import Library
 from api.records.outbox import LiveJob, Outbox, Waiting
 from api.records.queue import Queue
+from api.records.reconciling import Paid, Reconciling
 
-__all__ = ["JobNotFound", "JobRecords", "KeyReused", "LiveJob", "MoveRefused", "NewJob", "Waiting"]
+__all__ = ["JobNotFound", "JobRecords", "KeyReused", "LiveJob", "MoveRefused", "NewJob", "Paid", "Waiting"]
 
 
-class JobRecords(Jobs, Ledger, Outbox, Library, Holds, Queue):
+class JobRecords(Jobs, Ledger, Outbox, Library, Holds, Queue, Reconciling):
     """The ledger: what people ask of it, what the flow tells it, what Prefect has yet to hear, and the rest."""

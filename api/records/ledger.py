@@ -130,12 +130,16 @@ class Ledger(Records):
             )
             change.add(attempt)
             scene.status, scene.error, scene.error_code = SceneStatus.GENERATING, None, None
-            return _attempt(attempt)
+            return attempt_of(attempt)
 
     @patient
     async def doubted(self, attempt: Attempt, why: str) -> None:
-        """See `SceneLedger.doubted`."""
-        await self._attempt_moves(attempt, AttemptState.DOUBTED, error=why)
+        """See `SceneLedger.doubted`; one that another process has looked for in vain meanwhile was sent after that."""
+        async with self.changing(attempt.job_id) as change:
+            late = change.attempt(attempt.id).state is AttemptState.LOST
+            _moved(change, attempt, AttemptState.UNKNOWN if late else AttemptState.DOUBTED, error=why)
+        if late:
+            raise Superseded
 
     @patient
     async def submitted(self, attempt: Attempt, generation_id: str) -> None:
@@ -321,10 +325,10 @@ def _scene_state(change: Change, scene: SceneRow) -> SceneState:
         duration_seconds=scene.duration_seconds,
         cost_micros=scene.cost_micros,
         clip=clip_of(chosen.clip) if chosen and chosen.clip else None,
-        kept=_attempt(chosen) if chosen else None,
+        kept=attempt_of(chosen) if chosen else None,
         done=scene.status is SceneStatus.COMPLETED,
         given_up=scene.status is SceneStatus.FAILED,
-        attempt=_attempt(running) if running else None,
+        attempt=attempt_of(running) if running else None,
         attempts=sum(a.take == scene.take and a.run == change.job.run for a in mine),
         error=scene.error,
         error_code=scene.error_code,
@@ -337,7 +341,8 @@ def clip_of(stored: dict[str, Any]) -> Clip:
     return Clip(**{**stored, "video": StoredFile(**stored["video"]), "still": StoredFile(**still) if still else None})
 
 
-def _attempt(row: AttemptRow) -> Attempt:
+def attempt_of(row: AttemptRow) -> Attempt:
+    """The row as the tasks see it."""
     return Attempt(
         id=row.id,
         job_id=row.job_id,

@@ -21,7 +21,7 @@ from tasks.luma.errors import (
     Unreachable,
 )
 from tasks.luma.gate import Gate, GateStats, LocalPermits, Permits, Slot
-from tasks.luma.lookup import LookupPatience, look_for
+from tasks.luma.lookup import LookupPatience, Sought, look_for, sought
 from tasks.luma.polling import wait_for
 from tasks.luma.prices import PRICES, Prices, PricesInvalid
 from tasks.luma.sizes import SIZES
@@ -58,6 +58,7 @@ __all__ = [
     "RateLimited",
     "RequestRefused",
     "Slot",
+    "Sought",
     "Spent",
     "StrangeAnswer",
     "SubmissionDoubted",
@@ -65,5 +66,6 @@ __all__ = [
     "Undecidable",
     "Unreachable",
     "look_for",
+    "sought",
     "wait_for",
 ]

@@ -10,6 +10,7 @@ from tasks.luma.wire import Generation, is_generation_id, parse_generation
 
 PAGE: Final = 100  # rows asked for; the API's most
 OVERLAP: Final = 10  # rows asked for again on the next page, so that removed rows can't hide others
+_MOST_REMEMBERED: Final = 10_000  # rows by which a page is known to go on where the one before ended
 _MOST_IDLE_PAGES: Final = 50  # in a row without a new generation: the list leads nowhere
 
 
@@ -40,12 +41,12 @@ def _readable(row: Any) -> bool:
 
 
 async def walk(page: Callable[[int], Awaitable[Page]], since: datetime | None) -> AsyncGenerator[Generation, None]:
-    """Every generation not older than `since` once; `page` answers the page that begins at an offset.
+    """Every generation not older than `since`, none twice; `page` answers the page that begins at an offset.
 
     New rows push old ones onto the next page, where they are skipped as seen. Removed rows pull others up past the
     offset: a page that holds nothing seen before is dropped, and the walk steps back.
     """
-    seen: set[str] = set()
+    seen: dict[str, None] = {}  # oldest first: a list of any length takes the same room
     offset = idle = 0
     while idle < _MOST_IDLE_PAGES:
         batch = await page(offset)
@@ -56,9 +57,11 @@ async def walk(page: Callable[[int], Awaitable[Page]], since: datetime | None) -
             offset = max(0, offset - PAGE // 2)
             continue
         for row in fresh:
-            seen.add(row.id)
+            seen[row.id] = None
             if since is None or row.created_at is None or row.created_at >= since:
                 yield row
+        while len(seen) > _MOST_REMEMBERED:
+            del seen[next(iter(seen))]
         if not batch.count or not batch.more or _older(batch.rows, since):
             return
         offset += max(1, batch.count - OVERLAP)

@@ -49,29 +49,40 @@ PATIENCE: Final = LookupPatience()
 
 
 @dataclass(slots=True)
-class _Look:
+class Sought:
     """What is looked for, and when generations that may be it were first seen (loop time)."""
 
     token_url: str | None
     request: GenerationRequest
     intended_at: datetime
-    patience: LookupPatience
+    patience: LookupPatience = PATIENCE
     first_seen: dict[str, float] = field(default_factory=dict)
 
     @property
     def since(self) -> datetime:
+        """By Luma's clock, whatever that is, it was not begun before this."""
         return self.intended_at - timedelta(seconds=self.patience.clock_skew)
+
+    @property
+    def until(self) -> datetime:
+        """Nor after this."""
+        return self.intended_at + timedelta(seconds=self.patience.posted_within + self.patience.clock_skew)
+
+    def on_its_way(self, now: datetime) -> bool:
+        """Whether its create may still be under way, or its id about to be written down."""
+        latest = self.patience.appears_within + self.patience.clocks_apart
+        return (now - self.intended_at).total_seconds() < latest
 
     def is_it(self, row: Generation) -> bool:
         """Surely (token), or by all that can be known (request and time)."""
         if self.token_url is not None:
             return row.callback_url == self.token_url
-        timely = row.created_at is not None and self.since <= row.created_at <= self._until()
+        timely = row.created_at is not None and self.since <= row.created_at <= self.until
         return timely and row.callback_url is None and self.request.echoed_by(row.request)
 
     def may_be_it(self, row: Generation) -> bool:
         """Luma tells too little of this row to rule it out."""
-        if row.callback_url is not None or (row.created_at is not None and row.created_at > self._until()):
+        if row.callback_url is not None or (row.created_at is not None and row.created_at > self.until):
             return False
         return not row.request or self.request.echoed_by(row.request)
 
@@ -87,9 +98,6 @@ class _Look:
     def distance(self, row: Generation) -> tuple[float, str]:
         """From the intent, in seconds; the id breaks ties."""
         return abs(((row.created_at or self.intended_at) - self.intended_at).total_seconds()), row.id
-
-    def _until(self) -> datetime:
-        return self.intended_at + timedelta(seconds=self.patience.posted_within + self.patience.clock_skew)
 
 
 async def look_for(
@@ -111,7 +119,7 @@ async def look_for(
     """
     if not client.can_list:
         raise Undecidable("Luma can't tell whether this scene was begun; trying it again may cost twice.")
-    look = _Look(token_url, _request(request_body), intended_at, patience)
+    look = sought(token_url, request_body, intended_at, patience)
     loop = asyncio.get_running_loop()
     age = (now() - intended_at).total_seconds() - patience.clocks_apart
     end, attempt = loop.time() + patience.appears_within - max(0.0, age), 0
@@ -130,7 +138,7 @@ async def look_for(
     return None
 
 
-async def _scan(client: LumaClient, look: _Look, known: Known) -> tuple[list[Generation], list[Generation]]:
+async def _scan(client: LumaClient, look: Sought, known: Known) -> tuple[list[Generation], list[Generation]]:
     """One walk over the list: rows that are it, rows that can't be ruled out; unknown ones only, but for a token."""
     found: list[Generation] = []
     doubtful: list[Generation] = []
@@ -144,8 +152,14 @@ async def _scan(client: LumaClient, look: _Look, known: Known) -> tuple[list[Gen
     return [row for row in found if row.id not in claimed], [row for row in doubtful if row.id not in ours]
 
 
-def _request(body: Mapping[str, object]) -> GenerationRequest:
+def sought(
+    token_url: str | None,
+    request_body: Mapping[str, object],
+    intended_at: datetime,
+    patience: LookupPatience = PATIENCE,
+) -> Sought:
+    """What an attempt's generation looks like in the list. Raises Undecidable for a request that can't be read."""
     try:
-        return GenerationRequest.from_body(body)
+        return Sought(token_url, GenerationRequest.from_body(request_body), intended_at, patience)
     except ValueError as error:
         raise Undecidable(f"This scene's request can't be looked up: {error}.") from error

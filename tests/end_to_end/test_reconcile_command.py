@@ -13,7 +13,7 @@ from tests.end_to_end.running import Stack, clean_env, run
 
 
 def reconcile(stack: Stack, *words: str) -> Any:
-    ours = environment(Settings(data=stack.data, _env_file=None), stack.addresses)  # type: ignore[call-arg]
+    ours = environment(Settings(data=stack.data, _env_file=None), stack.addresses)
     return run(sys.executable, "-m", "deployments.cli", "reconcile", *words, env=stack.env | ours)
 
 

@@ -46,7 +46,7 @@ def test_retry_in_the_ui_makes_the_scenes_that_failed_and_no_others(stack: Stack
 
 
 def test_prefects_command_retries_a_failed_job_and_a_late_heartbeat_does_not(stack: Stack) -> None:
-    script = SCRIPT.replace("bottle", "[moderate:1] bottle").replace("{tag}", " [moderate:1]")
+    script = SCRIPT.replace("bottle", "[moderate:1] bottle").replace("{tag}", " once more [moderate:1]")
     job_id = stack.generate(script=script.replace("dawn", "[moderate:1] dawn"))
     ended = stack.ended(job_id)
     assert (ended["status"], ended["run"]) == ("failed", 1)
