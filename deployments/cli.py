@@ -142,19 +142,22 @@ def sandbox(
     host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8900,
     config: Annotated[str, typer.Option(help="Settings as JSON, as PUT /_sandbox/config takes them.")] = "{}",
+    state: Annotated[Path | None, typer.Option(help="File to remember generations and charges in.")] = None,
 ) -> None:
     """A Luma on this machine: Dream Machine under /dream-machine/v1, Agents under /v1, any key is accepted."""
     from pydantic import ValidationError
 
-    from deployments.sandbox.app import run
+    from deployments.sandbox.app import run, server
     from deployments.sandbox.config import SandboxConfig
 
     try:
         chosen = SandboxConfig.model_validate_json(config)
     except ValidationError as error:
         raise _fail(f"--config is not usable: {error.errors()[0]['msg']}.", 2) from error
-    out.print(f"Sandbox on http://{host}:{port}; Dream Machine under /dream-machine/v1, Agents under /v1.")
-    run(host, port, chosen)
+    made = server(host, port, chosen, state)
+    about = "Dream Machine under /dream-machine/v1, Agents under /v1."
+    made.announce = lambda at: out.print(f"Sandbox on {at}; {about}", soft_wrap=True)
+    run(made)
 
 
 @app.command()

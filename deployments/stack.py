@@ -110,7 +110,8 @@ def parts(settings: Settings, at: Addresses) -> list[Part]:
         Part("worker", [*us, "worker", "--deploy"], env),
     ]
     if needs_sandbox(settings):
-        found.insert(1, Part("sandbox", [*us, "sandbox", "--port", str(at.sandbox_port)], env))
+        state = str(settings.data.absolute() / "sandbox.jsonl")
+        found.insert(1, Part("sandbox", [*us, "sandbox", "--port", str(at.sandbox_port), "--state", state], env))
     return found
 
 

@@ -1,12 +1,14 @@
 """The sandbox as an ASGI app and as a server.
 
-`create_sandbox` serves in process through `httpx.ASGITransport`, and `serve` or `run` over a socket. Dream Machine is
+`create_sandbox` serves in process through `httpx.ASGITransport`, and `server` over a socket. Dream Machine is
 under `/dream-machine/v1`, Agents under `/v1`, the admin API under `/_sandbox`.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Final, cast
 
 import httpx
@@ -25,6 +27,7 @@ from deployments.sandbox.assets import download
 from deployments.sandbox.clock import Clock
 from deployments.sandbox.config import SandboxConfig
 from deployments.sandbox.index import page
+from deployments.sandbox.journal import Journal
 from deployments.sandbox.sandbox import Sandbox
 from deployments.sandbox.wire import TRANSPORT, Breaking, base_url, problem
 
@@ -34,12 +37,14 @@ def create_sandbox(
     clock: Clock | None = None,
     *,
     callback_transport: httpx.AsyncBaseTransport | None = None,
+    journal: Journal | None = None,
 ) -> Starlette:
     """A sandbox of its own, with its state on `app.state.sandbox`; `callback_transport` takes its callbacks in process.
 
+    With a `journal` it is the same sandbox again after a restart.
     Close `app.state.sandbox` with `aclose()` where no server runs the app's lifespan and callbacks are used.
     """
-    sandbox = Sandbox(config or SandboxConfig(), clock, callback_transport)
+    sandbox = Sandbox(config or SandboxConfig(), clock, callback_transport, journal)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -90,22 +95,33 @@ class BreakableProtocol(HttpToolsProtocol):
         self.scope[TRANSPORT] = self.transport  # type: ignore[typeddict-unknown-key]
 
 
-def server(host: str = "127.0.0.1", port: int = 8900, config: SandboxConfig | None = None) -> uvicorn.Server:
-    """A server that is not started yet; port 0 takes a free one."""
-    return uvicorn.Server(
+class AnnouncingServer(uvicorn.Server):
+    """Says where it listens once it does."""
+
+    announce: Callable[[str], None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """See uvicorn's."""
+        await super().startup(sockets)
+        if self.announce and self.started:
+            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            self.announce(f"http://{host}:{port}")
+
+
+def server(
+    host: str = "127.0.0.1", port: int = 8900, config: SandboxConfig | None = None, state: Path | None = None
+) -> AnnouncingServer:
+    """A server that is not started yet; port 0 takes a free one; `state` is the file it remembers itself in."""
+    journal = Journal(state) if state else None
+    return AnnouncingServer(
         uvicorn.Config(
-            create_sandbox(config), host=host, port=port, http=BreakableProtocol,
+            create_sandbox(config, journal=journal), host=host, port=port, http=BreakableProtocol,
             log_level="warning", access_log=False, timeout_graceful_shutdown=2,
         )
     )  # fmt: skip
 
 
-async def serve(host: str = "127.0.0.1", port: int = 8900, config: SandboxConfig | None = None) -> None:
-    """Serve until SIGINT or SIGTERM."""
-    await server(host, port, config).serve()
-
-
-def run(host: str = "127.0.0.1", port: int = 8900, config: SandboxConfig | None = None) -> None:
+def run(made: AnnouncingServer) -> None:
     """Serve until SIGINT or SIGTERM, in an event loop of its own."""
     with suppress(KeyboardInterrupt):  # the server has stopped in order by then
-        asyncio.run(serve(host, port, config))
+        asyncio.run(made.serve())

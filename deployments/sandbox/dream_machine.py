@@ -111,7 +111,7 @@ async def delete(request: Request) -> Response:
     sandbox.stats.counts["deletes"] += 1
 
     async def carry_out() -> Response:
-        generation.deleted = True
+        sandbox.delete(generation)
         return Response(status_code=204)
 
     return await answered(sandbox, WIRE, "delete", generation.order.prompt, carry_out)

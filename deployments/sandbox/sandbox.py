@@ -19,6 +19,7 @@ from deployments.sandbox.clock import Clock, rfc3339
 from deployments.sandbox.config import SandboxConfig
 from deployments.sandbox.faults import Fault, FaultBook, FaultKind, Operation, Wire
 from deployments.sandbox.generations import Generation, Order, State, planned
+from deployments.sandbox.journal import Journal, generation_of
 
 REFUNDED_CODES = frozenset({"content_moderated", "generation_failed", "output_not_found"})
 
@@ -48,7 +49,9 @@ class Sandbox:
         config: SandboxConfig,
         clock: Clock | None = None,
         callback_transport: httpx.AsyncBaseTransport | None = None,
+        journal: Journal | None = None,
     ) -> None:
+        """`journal`: remembers it over restarts; without one all is forgotten."""
         self.config = config
         self.clock = clock or Clock()
         self.faults = FaultBook()
@@ -56,11 +59,29 @@ class Sandbox:
         self.draws_ahead = False
         """Whether clips are drawn while their generation runs, as a server does, rather than when they are fetched."""
         self.callbacks = Callbacks(self.clock, callback_transport)
-        self._clear()
+        self._journal = journal
+        if not (journal and self._remember(journal)):
+            self.reset()
 
-    def _clear(self) -> None:
+    def _remember(self, journal: Journal) -> bool:
+        """Go on from what a journal tells; False when it is empty."""
+        lines = list(journal.read())
+        if not lines:
+            return False
+        self._clear(bytes.fromhex(str(lines[0]["secret"])))
+        for line in lines[1:]:
+            if generation := generation_of(line):
+                self._take(generation)
+            else:
+                self.generations[str(line["deleted"])].deleted = True
+        return True
+
+    def _new_secret(self) -> bytes:
         seed = self.config.seed
-        self.secret = secrets.token_bytes(32) if seed is None else Random(seed).randbytes(32)  # noqa: S311
+        return secrets.token_bytes(32) if seed is None else Random(seed).randbytes(32)  # noqa: S311
+
+    def _clear(self, secret: bytes) -> None:
+        self.secret = secret
         self._random = Random(self.secret)  # noqa: S311 - chances, not secrets
         self.charges = Charges()
         self.stats = Stats()
@@ -71,7 +92,9 @@ class Sandbox:
         """Forget generations, charges, faults, counts and callbacks under way; config and clock stay."""
         self.callbacks.reset()
         self.faults.clear()
-        self._clear()
+        self._clear(self._new_secret())
+        if self._journal:
+            self._journal.secret(self.secret)
 
     async def aclose(self) -> None:
         """Stop callbacks and drawings, and close connections."""
@@ -113,9 +136,9 @@ class Sandbox:
             self.stats.counts[f"refused_{refused.status}"] += 1
             raise refused
         generation = self._begin(order)
-        self.accounts[order.wire, order.key].begin(generation.created_at, generation.ends_at)
-        self.charges.add(self._charge(generation))
-        self.stats.created(order.prompt, generation.created_at)
+        self._take(generation)
+        if self._journal:
+            self._journal.created(generation)
         if self.draws_ahead and self.config.clips == "drawn" and generation.plan.delivers:
             self.clips.begin_ahead(order)
         self.callbacks.start(generation, self.config, self.faults.calling(order.wire, order.prompt), view)
@@ -126,9 +149,15 @@ class Sandbox:
         random = Random(self.secret + number.to_bytes(8, "big"))  # noqa: S311 - chances, not secrets
         plan = planned(self.config, random, self.faults.altering(order.wire, order.prompt))
         identity = str(UUID(int=random.getrandbits(128), version=4))
-        generation = Generation(identity, number, order, self.clock.time(), plan)
-        self.generations[identity] = generation
-        return generation
+        return Generation(identity, number, order, self.clock.time(), plan)
+
+    def _take(self, generation: Generation) -> None:
+        """Enter a generation into the books."""
+        order = generation.order
+        self.generations[generation.id] = generation
+        self.accounts[order.wire, order.key].begin(generation.created_at, generation.ends_at)
+        self.charges.add(self._charge(generation))
+        self.stats.created(order.prompt, generation.created_at)
 
     def _charge(self, generation: Generation) -> Charge:
         order, failure = generation.order, generation.plan.failure
@@ -144,6 +173,12 @@ class Sandbox:
         if found is None or found.deleted or (found.order.wire, found.order.key) != (wire, key):
             raise Refused(404, "Generation not found")
         return found
+
+    def delete(self, generation: Generation) -> None:
+        """Forget it, as its account asks; what it cost stays spent."""
+        generation.deleted = True
+        if self._journal:
+            self._journal.deleted(generation)
 
     def listed(self, wire: Wire, key: str) -> Iterator[Generation]:
         """An account's generations, newest first."""
