@@ -37,7 +37,7 @@ async def test_a_restart_changes_nothing_that_costs(tmp_path: Path) -> None:
     made.append(_submit(before, "It never ends"))
     before.delete(made[1])
     with path.open("a") as file:
-        file.write('{"generation": {"id": "cut o')  # killed while it wrote
+        file.write('\n{"generation": {"id": "cut o')  # killed while it wrote
     after = _sandbox(path, clock)
     assert list(after.generations.values()) == made
     assert made[-1].plan.seconds == math.inf
