@@ -33,7 +33,7 @@ CHUNK: Final = 50_000
 
 async def completed(records: JobRecords) -> UUID:
     """One job of one scene, made as a run would."""
-    job_id, run = await live(records)
+    job_id = await live(records)
     attempt = await records.intend(job_id, 1, {"prompt": "A lamp"}, None)
     await records.submitted(attempt, str(uuid4()))
     await records.completed(attempt, Clip(FILE, 9.0, 1280, 720, FILE))
@@ -41,14 +41,14 @@ async def completed(records: JobRecords) -> UUID:
     return job_id
 
 
-async def live(records: JobRecords) -> tuple[UUID, UUID]:
+async def live(records: JobRecords) -> UUID:
     """A job of which a run has begun."""
     (job_id, _, _), run = await records.create(NewJob(script=SCRIPT, options=OPTIONS)), uuid4()
     for row in await records.outbox():
         await records.dispatched(row, run)
     await records.begin(job_id, run, SCRIPT, None, OPTIONS)
     await records.planned(job_id, make_storyboard(SCRIPT, OPTIONS, [SceneDraft(prompt="A lamp")]), 1_000_000)
-    return job_id, run
+    return job_id
 
 
 def copy(path: Path, job: UUID, number: int) -> None:
