@@ -84,7 +84,7 @@ def _copy(ledger: sqlite3.Connection, table: str, job: UUID) -> None:
     chosen = ", ".join(values.get(column, f'"{column}"') for column in columns)
     names = ", ".join(f'"{column}"' for column in columns)
     rows = f"SELECT {chosen} FROM {table} AS old, ids WHERE old.{own} = ?"  # noqa: S608 -- no word of it is foreign
-    ledger.execute(f"INSERT INTO {table} ({names}) {rows}", [job.hex])  # noqa: S608
+    ledger.execute(f"INSERT INTO {table} ({names}) {rows}", [job.hex])
 
 
 def _later(moment: str | None, seconds: int) -> str | None:
