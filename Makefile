@@ -6,7 +6,7 @@ LOCK   := uv pip compile --quiet --universal --generate-hashes --no-emit-index-u
           --custom-compile-command "make lock" pyproject.toml --group dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check format lock bench simulate screenshots browser clean
+.PHONY: help setup demo up test check format lock bench simulate chaos screenshots machine clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 18
@@ -32,7 +32,7 @@ demo: setup ## Film an example script from nothing, with the sandbox in Luma's p
 up: setup ## Run everything on this machine until Ctrl-C
 	@$(BIN)/storyreel up
 
-test: setup browser ## Run all tests: unit, integration, end to end
+test: setup machine ## Run all tests: unit, integration, end to end
 	$(BIN)/pytest
 
 check: setup ## Lint, types, layers, and whether the lock is current
@@ -51,17 +51,21 @@ format: setup ## Put the code into its one shape
 lock: ## Resolve the dependencies anew, keeping what still fits
 	$(if $(UV),,$(BIN)/)$(LOCK) -o requirements.lock
 
-bench: setup ## Measure: hostile scripts; bench/README.md has the rest
+bench: setup ## Measure: hostile scripts, a growing ledger; bench/README.md has the rest
 	$(BIN)/python -m bench.storyboard
+	$(BIN)/python -m bench.growth --jobs $(or $(JOBS),1000 100000)
 
 simulate: setup ## Money rules under fire, from seeds: make simulate SEEDS=10000
 	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),1000)
 
-screenshots: setup browser ## Pictures of the studio page for the README
+chaos: setup ## Real processes killed for real: make chaos ROUNDS=10
+	$(BIN)/python -m tests.chaos --rounds $(or $(ROUNDS),5)
+
+screenshots: setup machine ## Pictures of the studio page for the README
 	$(BIN)/python -m bench.screenshots
 
-browser: setup ## See to a browser for the tests of the studio page
-	@$(BIN)/python tests/browser.py
+machine: setup ## See to a browser and a PostgreSQL for the tests
+	@$(BIN)/python tests/machine.py chromium postgresql
 
 clean: ## Remove what was installed and made here (not ./data)
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
