@@ -9,7 +9,7 @@ LOCK   := uv pip compile --quiet --universal --generate-hashes --no-emit-index-u
 .PHONY: help setup demo up test check format lock bench simulate chaos screenshots machine clean
 
 help: ## Show what can be made
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 20
 
 setup: .venv/.ready ## Install everything, locked, into .venv
 
