@@ -45,8 +45,7 @@ class ToLuma(httpx.AsyncBaseTransport):
         what = f"{request.method} {request.url.path.rpartition('/v1')[2][:22] or request.url.path[:8]}"
         fate = self._weather.call(process, what)
         self._before(fate, process)
-        if request.method == "POST":
-            self.sending(request)
+        self.sending(request)
         if (early := self._refusal(fate)) is not None:
             await self._weather.latency()
             await process.pass_edge()

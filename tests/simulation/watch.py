@@ -176,6 +176,11 @@ class Watch:
             if status == JobStatus.CANCELLED:
                 self.violated(f"{self.names[attempt['id']]}: posted although its job is {status}")
 
+    def asking(self, generation_id: str) -> None:
+        """Somebody wants to know how a generation is getting on."""
+        if all(attempt["generation_id"] != generation_id for attempt in self.attempts.values()):
+            self.violated(f"{self.generation(generation_id)} is asked about before its id is safe")
+
     def charged(self, number: int, body: dict[str, Any]) -> None:
         """A generation was begun and charged."""
         url = body.get("callback_url")
