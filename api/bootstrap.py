@@ -14,6 +14,7 @@ from api.records import JobRecords
 from tasks.doorbells import Doorbells
 from tasks.luma import Account, DreamMachine, Gate, LumaClient
 from tasks.luma.account import DREAM_MACHINE
+from tasks.luma.polls import Polls
 from tasks.luma.prices import Prices
 from tasks.media import MediaStore
 from tasks.settings import Settings
@@ -31,6 +32,7 @@ class Studio:
     luma: LumaClient
     gate: Gate
     account: Account
+    polls: Polls
     doorbells: Doorbells
     prices: Prices
 
@@ -66,4 +68,6 @@ async def _open(stack: AsyncExitStack, settings: Settings, luma_transport: httpx
     prices = Prices.load(settings.prices_file)
     gate = Gate(settings.luma_concurrency, settings.luma_creates_per_minute)
     account = Account(DREAM_MACHINE, luma, gate, records)
-    return Studio(settings, records, MediaStore(settings.media), luma, gate, account, Doorbells(records), prices)
+    return Studio(
+        settings, records, MediaStore(settings.media), luma, gate, account, Polls(luma), Doorbells(records), prices
+    )

@@ -9,13 +9,14 @@ from collections.abc import AsyncGenerator, Iterator
 from typing import Final
 from uuid import UUID
 
-from api.forecast import MINUTE, Forecast, Limits, Took, Typical, forecast, told
+from api.forecast import MINUTE, Forecast, Limits, Typical, forecast, told
 from api.outlook import NOTHING, Outlook, waits_for_account
 from api.outlook import shown as with_outlook
 from api.records import JobRecords
 from api.records.bodies import Body
 from api.states import TERMINAL
 from tasks.luma import Account
+from tasks.luma.durations import Took
 
 log = logging.getLogger("storyreel.events")
 

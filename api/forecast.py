@@ -13,32 +13,13 @@ from typing import Final
 from uuid import UUID
 
 from api.states import JobStatus
+from tasks.luma.durations import ENOUGH, Kind, Took
 
 PRIOR: Final = 45.0  # seconds a generation takes while there are no past ones to learn from
-LEARNT_FROM: Final = 3  # past generations of a kind, at least
 FILM_SECONDS: Final = 2.0  # to join the clips
 MINUTE: Final = 60.0
 MOST_STARTS: Final = 2000  # creates that are played; what comes after goes on at the same pace
 _STEPS: Final = ((60.0, 5), (600.0, 15), (math.inf, 60))  # below so many seconds, told to so many
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """What a generation's time depends on."""
-
-    model: str
-    resolution: str
-    duration: str
-
-
-@dataclass(frozen=True, slots=True)
-class Took:
-    """One past generation."""
-
-    kind: Kind
-    seconds: float
-    age: float
-    """Seconds since it was submitted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +60,8 @@ class Typical:
         for took in past:
             by_kind.setdefault(took.kind, []).append(took.seconds)
         everything = [seconds for several in by_kind.values() for seconds in several]
-        known = {kind: median(several) for kind, several in by_kind.items() if len(several) >= LEARNT_FROM}
-        return cls(known, median(everything) if len(everything) >= LEARNT_FROM else PRIOR)
+        known = {kind: median(several) for kind, several in by_kind.items() if len(several) >= ENOUGH}
+        return cls(known, median(everything) if len(everything) >= ENOUGH else PRIOR)
 
     def seconds(self, kind: Kind) -> float:
         """Of one generation."""

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
 from api.bootstrap import Studio
+from api.database import AWAY
 from tasks.files import MediaError
 from tasks.ledger import Clip, Film, JobCancelled, JobState, SceneState, Superseded
 from tasks.luma import LumaError
@@ -129,11 +131,14 @@ async def _make_scenes(house: Studio, job: JobState, verbs: Verbs, progress: Pro
         luma=house.luma,
         gate=house.gate,
         account=house.account,
+        polls=house.polls,
         media=house.media,
         doorbells=house.doorbells,
         callback_base=house.settings.callback_base,
         deadline_seconds=house.settings.generation_deadline_seconds,
     )
+    with suppress(*AWAY):  # a help, no need
+        house.polls.durations.learn(await house.records.past())
     try:
         async with house.account.watched(), asyncio.TaskGroup() as group:
             for scene in (scene for scene in job.scenes if not scene.error):

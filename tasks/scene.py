@@ -29,9 +29,11 @@ from tasks.luma import (
     Unavailable,
     Undecidable,
 )
+from tasks.luma.durations import Kind
 from tasks.luma.gate import Gate, Slot
 from tasks.luma.lookup import look_for
 from tasks.luma.polling import wait_for
+from tasks.luma.polls import Polls
 from tasks.media import MediaError, MediaStore, clip_key, still_key
 from tasks.options import VideoOptions
 
@@ -64,6 +66,7 @@ class SceneTools:
     luma: LumaClient
     gate: Gate
     account: Account
+    polls: Polls
     media: MediaStore
     doorbells: Doorbells
     callback_base: str | None
@@ -215,8 +218,10 @@ async def _look_for(tools: SceneTools, attempt: Attempt) -> Generation | None:
 
 async def _wait(tools: SceneTools, attempt: Attempt) -> Generation:
     async def ask() -> Generation:
-        generation_id, left = _submitted(attempt, tools.deadline_seconds)
-        return await wait_for(tools.luma, generation_id, deadline_seconds=left, doorbell=doorbell)
+        generation_id, age = _submitted(attempt)
+        schedule = tools.polls.durations.schedule(Kind.of(attempt.request), called=doorbell is not None)
+        left = tools.deadline_seconds - age
+        return await wait_for(tools.polls, generation_id, schedule, deadline_seconds=left, age=age, doorbell=doorbell)
 
     try:
         async with _bell(tools, attempt) as doorbell:
@@ -265,11 +270,11 @@ async def _download(tools: SceneTools, attempt: Attempt, generation: Generation)
     return Clip(video, info.duration_seconds, info.width, info.height, still)
 
 
-def _submitted(attempt: Attempt, deadline_seconds: float) -> tuple[str, float]:
-    """The generation's id and how long it may still take."""
+def _submitted(attempt: Attempt) -> tuple[str, float]:
+    """The generation's id and its age in seconds."""
     if attempt.generation_id is None or attempt.submitted_at is None:
         raise ValueError("an attempt that waits has an id")
-    return attempt.generation_id, deadline_seconds - (now() - attempt.submitted_at).total_seconds()
+    return attempt.generation_id, max(0.0, (now() - attempt.submitted_at).total_seconds())
 
 
 def _with(attempt: Attempt, generation: Generation) -> Attempt:

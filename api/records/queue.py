@@ -10,11 +10,12 @@ from sqlalchemy import func
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from api.forecast import Kind, LiveLine, Took
+from api.forecast import LiveLine
 from api.models import COMPLETED_ROWS, LIVE_ROWS, OPEN_ROWS, AttemptRow, GenerationJob, SceneRow
 from api.records.base import Records
 from api.states import SceneStatus
 from tasks.clock import now
+from tasks.luma.durations import Kind, Took
 
 PAST: Final = 200
 """Generations to learn from, the newest."""
@@ -73,7 +74,7 @@ def _line(
     return LiveLine(
         job_id=job_id,
         status=status,
-        kind=_kind(options),
+        kind=Kind.of(options),
         pending=scenes[SceneStatus.PENDING] if scenes else options.get("maxScenes", 1),
         ages=ages,
         planned=bool(scenes),
@@ -81,9 +82,5 @@ def _line(
     )
 
 
-def _kind(asked: Mapping[str, Any]) -> Kind:
-    return Kind(*(str(asked.get(part, "")) for part in ("model", "resolution", "duration")))
-
-
 def _took(moment: datetime, request: Mapping[str, Any], submitted_at: datetime, ended_at: datetime) -> Took:
-    return Took(_kind(request), (ended_at - submitted_at).total_seconds(), (moment - submitted_at).total_seconds())
+    return Took(Kind.of(request), (ended_at - submitted_at).total_seconds(), (moment - submitted_at).total_seconds())

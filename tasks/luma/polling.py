@@ -1,13 +1,12 @@
 """Waiting for a generation: polling is the truth, a callback only rings the doorbell."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from random import random as chance
 from typing import Final
 
-from tasks.luma.backoff import Backoff
-from tasks.luma.client import LumaClient
+from tasks.luma.durations import Schedule
 from tasks.luma.errors import (
     AssetBroken,
     DeadlinePassed,
@@ -17,10 +16,9 @@ from tasks.luma.errors import (
     StrangeAnswer,
     Unavailable,
 )
+from tasks.luma.polls import Polls, Watched
 from tasks.luma.wire import Generation, GenerationState
 
-POLL_BACKOFF: Final = Backoff(base=2, factor=1.5, maximum=15, jitter=0.3)
-RING_GAP: Final = 0.25  # seconds between polls, however often the doorbell rings
 _ODD_ANSWERS: Final = 3  # in a row, until "not found" or "completed, but no video" is believed
 
 
@@ -34,72 +32,73 @@ class _Sight:
 
 
 async def wait_for(
-    client: LumaClient,
+    polls: Polls,
     generation_id: str,
+    schedule: Schedule,
     *,
-    backoff: Backoff = POLL_BACKOFF,
     deadline_seconds: float,
-    first_poll_after: float = 0,
+    age: float = 0.0,
     doorbell: asyncio.Event | None = None,
-    random: Callable[[], float] = chance,
     on_state: Callable[[Generation], Awaitable[None]] | None = None,
 ) -> Generation:
     """Return the completed generation, which has a `video_url`.
 
-    `deadline_seconds` and `first_poll_after` count from now; there is always at least one poll, and a last one at the
-    deadline. `doorbell`: when set, it is cleared and polled at once. `on_state` is awaited when the state has changed.
+    `deadline_seconds` counts from now, `age` up to now; there is always at least one look, and a last one at the
+    deadline. `doorbell`: when set, it is cleared and looked at once. `on_state` is awaited when the state has changed.
 
     Raises GenerationFailed, DeadlinePassed, GenerationNotFound, AssetBroken (completed without a video), AccountError
     or RequestRefused. An unknown state counts as running; Luma not answering is waited out until the deadline.
     """
-    loop = asyncio.get_running_loop()
-    due, deadline = loop.time() + first_poll_after, loop.time() + deadline_seconds
-    polls, last, sight = 0, float("-inf"), _Sight()
-    while True:
-        await _rest(min(due, deadline) - loop.time(), doorbell)
-        await asyncio.sleep(max(0.0, last + RING_GAP - loop.time()))
-        last = loop.time()
-        generation = await _look(client, generation_id, sight)
-        if generation is not None:
-            if on_state is not None and generation.state is not sight.state:
-                await on_state(generation)
-            sight.state = generation.state
-            if _finished(generation, sight):
-                return generation
-        if last >= deadline:
-            raise DeadlinePassed(_late(deadline_seconds, sight))
-        if loop.time() >= due:  # an early poll by the doorbell leaves the schedule as it is
-            due = loop.time() + backoff.delay(polls, random())
-            polls += 1
+    sight = _Sight()
+    with polls.watched(generation_id, schedule, age, deadline_seconds) as one:
+        async with _heard(polls, one, doorbell):
+            while True:
+                await one.news.wait()
+                one.news.clear()
+                generation = _learnt(one, sight)
+                if generation is not None:
+                    if on_state is not None and generation.state is not sight.state:
+                        await on_state(generation)
+                    sight.state = generation.state
+                    if _finished(generation, sight):
+                        return generation
+                if one.asked >= one.until:
+                    raise DeadlinePassed(_late(deadline_seconds, sight))
 
 
-async def _rest(seconds: float, doorbell: asyncio.Event | None) -> None:
-    """Sleep, or less when the doorbell rings."""
-    if doorbell is None:
-        await asyncio.sleep(max(0.0, seconds))
-        return
+@contextlib.asynccontextmanager
+async def _heard(polls: Polls, one: Watched, doorbell: asyncio.Event | None) -> AsyncIterator[None]:
+    """Answer the doorbell until the block ends."""
+
+    async def answer(bell: asyncio.Event) -> None:
+        while True:
+            await bell.wait()
+            bell.clear()
+            await polls.rung(one)
+
+    answering = asyncio.create_task(answer(doorbell)) if doorbell else None
     try:
-        async with asyncio.timeout(max(0.0, seconds)):
-            await doorbell.wait()
-    except TimeoutError:
-        return
-    doorbell.clear()
+        yield
+    finally:
+        if answering:
+            answering.cancel()
 
 
-async def _look(client: LumaClient, generation_id: str, sight: _Sight) -> Generation | None:
-    """One poll; None: nothing to learn this time."""
-    try:
-        generation = await client.get(generation_id)
-    except (Unavailable, StrangeAnswer) as error:
-        sight.trouble = error
+def _learnt(one: Watched, sight: _Sight) -> Generation | None:
+    """What the last look has shown; None: nothing to learn this time."""
+    answer = one.answer
+    if isinstance(answer, Unavailable | StrangeAnswer):
+        sight.trouble = answer
         return None
-    except GenerationNotFound as error:  # a read replica may not know it yet
-        sight.trouble, sight.odd = error, sight.odd + 1
+    if isinstance(answer, GenerationNotFound):  # a read replica may not know it yet
+        sight.trouble, sight.odd = answer, sight.odd + 1
         if sight.odd >= _ODD_ANSWERS:
-            raise
+            raise answer
         return None
+    if isinstance(answer, LumaError):
+        raise answer
     sight.trouble = None
-    return generation
+    return answer
 
 
 def _finished(generation: Generation, sight: _Sight) -> bool:

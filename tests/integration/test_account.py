@@ -21,6 +21,7 @@ from deployments.sandbox.config import SandboxConfig
 from flows.film_job import Ended, Order, film_job
 from tasks.doorbells import Doorbells
 from tasks.luma import Account, Backoff, DreamMachine, Gate
+from tasks.luma.polls import Polls
 from tasks.luma.prices import Prices
 from tasks.media import MediaStore
 from tasks.options import VideoOptions
@@ -53,7 +54,7 @@ class House:
         gate, often = Gate(slots, 0), Backoff(base=0.3, factor=1, maximum=0.3, jitter=0)
         account = Account("dream-machine", luma, gate, records, every=0.05, backoff=often)
         media, bells = MediaStore(self.settings.media), Doorbells(records)
-        return Studio(self.settings, records, media, luma, gate, account, bells, Prices.load(None))
+        return Studio(self.settings, records, media, luma, gate, account, Polls(luma), bells, Prices.load(None))
 
     async def job(self, words: str, scenes: int = 2) -> UUID:
         drafts = [{"description": words, "prompt": f"{words}, view {number}"} for number in range(scenes)]

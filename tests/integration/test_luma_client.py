@@ -19,7 +19,6 @@ from tasks.luma import (
     AccountError,
     AssetBroken,
     AssetExpired,
-    Backoff,
     DreamMachine,
     Gate,
     Generation,
@@ -37,11 +36,14 @@ from tasks.luma import (
     look_for,
     wait_for,
 )
+from tasks.luma.durations import Schedule
+from tasks.luma.polls import Polls
 from tasks.options import VideoOptions
 from tests.virtual_time import run
 
 START = datetime(2026, 4, 1, 9, 0, 0, tzinfo=UTC)
-EVERY_SECOND = Backoff(base=1, factor=1, maximum=1, jitter=0)
+EVERY_SECOND = Schedule(first=9, share=0, least=1, most=1)
+AT_TWO = Schedule(first=2, share=0, least=1, most=1)
 TOKEN = "http://127.0.0.1:1/api/luma/callback/unguessable"  # noqa: S105
 
 T = TypeVar("T")
@@ -75,7 +77,7 @@ def with_luma(body: Body[T], **config: Any) -> T:
 
 
 async def finished(client: DreamMachine, generation: Generation) -> Generation:
-    return await wait_for(client, generation.id, backoff=EVERY_SECOND, deadline_seconds=600, random=lambda: 0.0)
+    return await wait_for(Polls(client), generation.id, EVERY_SECOND, deadline_seconds=600)
 
 
 async def fetched(client: DreamMachine, url: str) -> bytes:
@@ -259,24 +261,32 @@ def test_a_list_that_is_a_page_leaves_the_doubt() -> None:
     with_luma(body)
 
 
-async def scene(client: DreamMachine, gate: Gate, job: str, prompt: str, ends: dict[str, float]) -> None:
+class Worker:
+    """What scenes of one process share, and when each job's last one ended."""
+
+    def __init__(self, client: DreamMachine, gate: Gate) -> None:
+        self.client, self.gate, self.polls = client, gate, Polls(client)
+        self.ends: dict[str, float] = {}
+
+
+async def scene(worker: Worker, job: str, prompt: str) -> None:
     """One scene as a worker runs it: a slot, a create that may be refused, the wait."""
-    async with gate.slot(job) as slot:
+    async with worker.gate.slot(job) as slot:
         while True:
             try:
-                begun = await client.submit(request(prompt))
+                begun = await worker.client.submit(request(prompt))
                 break
             except RateLimited as error:
                 await slot.refused(error.retry_after)
         slot.answered()
-        await wait_for(client, begun.id, backoff=EVERY_SECOND, deadline_seconds=600, first_poll_after=2)
-    ends[job] = asyncio.get_running_loop().time()
+        await wait_for(worker.polls, begun.id, AT_TWO, deadline_seconds=600)
+    worker.ends[job] = asyncio.get_running_loop().time()
 
 
 def test_the_accounts_slots_are_never_idle_and_never_exceeded() -> None:
     async def body(client: DreamMachine, sandbox: Sandbox) -> None:
-        gate, ends = Gate(10, 0), dict[str, float]()
-        work = [scene(client, gate, f"job {n // 5}", f"Scene {n}.", ends) for n in range(100)]
+        worker = Worker(client, Gate(10, 0))
+        work = [scene(worker, f"job {n // 5}", f"Scene {n}.") for n in range(100)]
         await asyncio.gather(*work)
         assert asyncio.get_running_loop().time() / 20 <= 1.01  # 100 scenes of 2 s over 10 slots
         assert sandbox.stats_json()["refused_429"] == 0
@@ -286,8 +296,8 @@ def test_the_accounts_slots_are_never_idle_and_never_exceeded() -> None:
 
 def test_the_accounts_minute_is_never_exceeded() -> None:
     async def body(client: DreamMachine, sandbox: Sandbox) -> None:
-        gate, ends = Gate(10, 20), dict[str, float]()
-        await asyncio.gather(*(scene(client, gate, f"job {n // 5}", f"Scene {n}.", ends) for n in range(60)))
+        worker = Worker(client, Gate(10, 20))
+        await asyncio.gather(*(scene(worker, f"job {n // 5}", f"Scene {n}.") for n in range(60)))
         assert asyncio.get_running_loop().time() <= 2 * 61 + 4  # the third twenty begin in the third minute
         assert sandbox.stats_json()["refused_429"] == 0
 
@@ -296,11 +306,11 @@ def test_the_accounts_minute_is_never_exceeded() -> None:
 
 def test_a_three_scene_job_passes_a_forty_scene_one() -> None:
     async def body(client: DreamMachine, _: Sandbox) -> None:
-        gate, ends = Gate(10, 0), dict[str, float]()
-        long = [scene(client, gate, "long", f"Long {n}.", ends) for n in range(40)]
-        short = [scene(client, gate, "short", f"Short {n}.", ends) for n in range(3)]
+        worker = Worker(client, Gate(10, 0))
+        long = [scene(worker, "long", f"Long {n}.") for n in range(40)]
+        short = [scene(worker, "short", f"Short {n}.") for n in range(3)]
         await asyncio.gather(*long, *short)
-        assert ends["short"] == pytest.approx(4, abs=0.1)
+        assert worker.ends["short"] == pytest.approx(4, abs=0.1)
 
     with_luma(body, generation_seconds=2, dream_machine_creates_per_minute=0)
 
@@ -309,8 +319,8 @@ def test_someone_else_on_the_account_costs_refusals_but_no_scene() -> None:
     async def body(client: DreamMachine, sandbox: Sandbox) -> None:
         for n in range(4):
             await client.submit(request(f"Somebody else's {n}."))
-        gate, ends = Gate(5, 0), dict[str, float]()
-        await asyncio.gather(*(scene(client, gate, "ours", f"Ours {n}.", ends) for n in range(10)))
+        worker = Worker(client, Gate(5, 0))
+        await asyncio.gather(*(scene(worker, "ours", f"Ours {n}.") for n in range(10)))
         assert len(sandbox.charges.rows) == 14
         assert sandbox.stats_json()["refused_429"]
 

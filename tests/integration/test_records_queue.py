@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from sqlalchemy import event, text
 
-from api.forecast import Kind
 from api.records import JobRecords
 from api.states import JobStatus
+from tasks.luma.durations import Kind
 from tests.integration.jobs_made import begun, finished, made, new_job, submitted
 
 KIND = Kind("ray-2", "720p", "9s")

@@ -1,6 +1,7 @@
 """One seed → one story: everything real but time, chance, network, disk and engine."""
 
 import asyncio
+import json
 import logging
 import random
 import shutil
@@ -29,6 +30,7 @@ from deployments.sandbox.drawing import DrawnClip, draw
 from deployments.sandbox.generations import Order, Shape
 from tasks.doorbells import Doorbells
 from tasks.luma import Account, DreamMachine, Gate
+from tasks.luma.polls import Polls
 from tasks.luma.prices import Prices
 from tasks.settings import Settings
 from tests.simulation.engine import Engine, Worker
@@ -158,6 +160,7 @@ class World:
             luma=luma,
             gate=gate,
             account=Account("dream-machine", luma, gate, records, every=6.0),
+            polls=Polls(luma, share=lambda: 0.2),
             doorbells=Doorbells(records, every=6.0),
             prices=Prices.load(None),
         )
@@ -244,9 +247,11 @@ class World:
         await self.people.aclose()
 
     def _sending(self, request: httpx.Request) -> None:
-        import json
-
-        self.watch.sending(json.loads(request.content))
+        before, _, last = request.url.path.rpartition("/")
+        if request.method == "POST":
+            self.watch.sending(json.loads(request.content))
+        elif before.endswith("/generations"):
+            self.watch.asking(last)
 
     def _count_charges(self) -> None:
         submit = self.sandbox.submit

@@ -5,8 +5,9 @@ from uuid import UUID
 
 import pytest
 
-from api.forecast import FILM_SECONDS, PRIOR, Kind, Limits, LiveLine, Took, Typical, forecast, told
+from api.forecast import FILM_SECONDS, PRIOR, Limits, LiveLine, Typical, forecast, told
 from api.states import JobStatus
+from tasks.luma.durations import Kind, Took
 
 RAY = Kind("ray-2", "720p", "9s")
 FLASH = Kind("ray-flash-2", "720p", "9s")

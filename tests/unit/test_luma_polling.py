@@ -11,7 +11,6 @@ from pydantic import SecretStr
 from tasks.luma import (
     AccountError,
     AssetBroken,
-    Backoff,
     DeadlinePassed,
     DreamMachine,
     Generation,
@@ -21,11 +20,12 @@ from tasks.luma import (
     Patience,
     wait_for,
 )
-from tasks.luma.polling import RING_GAP
+from tasks.luma.durations import Schedule
+from tasks.luma.polls import RING_GAP, Polls
 from tests.virtual_time import run
 
-EVEN = Backoff(base=4, factor=1, maximum=4, jitter=0)
-GROWING = Backoff(base=1, factor=2, maximum=10, jitter=0)
+EVEN = Schedule(first=0, share=0, least=4, most=4)
+GROWING = Schedule(first=1, share=1, least=1, most=10)
 
 QUEUED = {"id": "g1", "state": "queued"}
 DREAMING = {"id": "g1", "state": "dreaming"}
@@ -65,8 +65,8 @@ def wait(
         async with client:
             other = asyncio.ensure_future(beside(doorbell)) if beside else None
             try:
-                settings = {"backoff": EVEN, "deadline_seconds": 100, "random": lambda: 0.0, **options}
-                return await wait_for(client, "g1", doorbell=doorbell if beside else None, **settings)
+                settings = {"schedule": EVEN, "deadline_seconds": 100, **options}
+                return await wait_for(Polls(client), "g1", doorbell=doorbell if beside else None, **settings)
             finally:
                 if other:
                     other.cancel()
@@ -78,9 +78,11 @@ def wait(
     ("answers", "options", "polls"),
     [
         ([DONE], {}, [0]),
-        ([DONE], {"first_poll_after": 30}, [30]),
+        ([DONE], {"schedule": Schedule(first=30, share=0, least=4, most=4)}, [30]),
+        ([DONE], {"schedule": Schedule(first=30, share=0, least=4, most=4), "age": 20}, [10]),
+        ([DREAMING, DONE], {"schedule": Schedule(first=3, share=0.5, least=4, most=9), "age": 12}, [0, 6]),
         ([QUEUED, DREAMING, DONE], {}, [0, 4, 8]),
-        ([QUEUED, DREAMING, DREAMING, DREAMING, DREAMING, DONE], {"backoff": GROWING}, [0, 1, 3, 7, 15, 25]),
+        ([QUEUED, DREAMING, DREAMING, DREAMING, DREAMING, DONE], {"schedule": GROWING}, [1, 2, 4, 8, 16, 26]),
         ([ODD, ODD, DONE], {}, [0, 4, 8]),
         ([503, 503, DONE], {}, [0, 4, 8]),
         ([404, 404, DONE], {}, [0, 4, 8]),
@@ -92,7 +94,7 @@ def test_it_polls_until_done(answers: list[dict[str, Any] | int], options: dict[
     script = Script(*answers)
     generation = wait(script, **options)
     assert generation.video_url == "https://cdn.test/a.mp4"
-    assert script.polls == polls
+    assert script.polls == pytest.approx(polls)
 
 
 @pytest.mark.parametrize(
@@ -127,15 +129,15 @@ def test_the_deadline_says_what_troubled_it() -> None:
         wait(Script(503), deadline_seconds=10)
 
 
-def test_a_ring_is_answered_at_once_and_leaves_the_schedule_alone() -> None:
-    script = Script(QUEUED, DREAMING, DREAMING, DONE)
+def test_a_ring_is_answered_at_once_and_saves_the_look_that_was_due() -> None:
+    script = Script(QUEUED, DREAMING, DONE)
 
     async def beside(doorbell: asyncio.Event) -> None:
         await asyncio.sleep(1)
         doorbell.set()
 
     wait(script, beside)
-    assert script.polls == [0, 1, 4, 8]
+    assert script.polls == [0, 1, 5]
 
 
 def test_a_ring_before_the_first_poll_brings_it_forward() -> None:
@@ -144,11 +146,11 @@ def test_a_ring_before_the_first_poll_brings_it_forward() -> None:
     async def beside(doorbell: asyncio.Event) -> None:
         doorbell.set()
 
-    wait(script, beside, first_poll_after=60)
+    wait(script, beside, schedule=Schedule(first=60, share=0, least=4, most=4))
     assert script.polls == [0]
 
 
-def test_a_flood_of_rings_makes_few_polls_and_does_not_slow_the_schedule() -> None:
+def test_a_flood_of_rings_makes_few_polls() -> None:
     script = Script(DREAMING)
 
     async def beside(doorbell: asyncio.Event) -> None:
@@ -157,7 +159,7 @@ def test_a_flood_of_rings_makes_few_polls_and_does_not_slow_the_schedule() -> No
             await asyncio.sleep(0.001)
 
     with pytest.raises(DeadlinePassed):
-        wait(script, beside, backoff=GROWING, deadline_seconds=30)
+        wait(script, beside, schedule=GROWING, deadline_seconds=30)
     gaps = [later - earlier for earlier, later in zip(script.polls, script.polls[1:], strict=False)]
     assert min(gaps) >= RING_GAP - 1e-9
     assert len(script.polls) <= 30 / RING_GAP + 2
