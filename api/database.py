@@ -9,17 +9,19 @@ from threading import Lock
 from typing import Any, Final
 
 import anyio.to_thread
+import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, event, make_url
+from sqlalchemy import Connection, ExceptionContext, event, make_url
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-BUSY_SECONDS: Final = 30.0
+BUSY_SECONDS: Final = 10.0
+"""For SQLite's write lock or PostgreSQL's answer: a person should hear then that the ledger is away."""
 _PRAGMAS: Final = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",  # a committed intent or generation id must survive a power cut: it is money
@@ -28,12 +30,15 @@ _PRAGMAS: Final = (
     "PRAGMA temp_store = MEMORY",
 )
 AWAY: Final[tuple[type[Exception], ...]] = (
-    OperationalError,  # SQLite: locked, disk full; PostgreSQL: shutting down
+    OperationalError,  # SQLite: locked, disk full; PostgreSQL: see `_OPERATIONAL`
     InterfaceError,  # a connection broke
     PoolTimeout,
-    OSError,  # nobody listens
+    OSError,  # nobody listens, or nobody answers in time
+    asyncpg.PostgresError,  # bare while connecting only: the server is starting up, shutting down or full
 )
 """What transactions raise while the database can't be used."""
+_OPERATIONAL: Final = frozenset({"08", "40", "53", "57", "58"})
+"""PostgreSQL's classes of states for: connection lost, rolled back, disk or memory full, shutting down, I/O failed."""
 Connect = Callable[..., Awaitable[Any]]
 _MIGRATING: Final = Lock()  # Alembic keeps its context in a module
 
@@ -82,11 +87,26 @@ class Database:
 def _engine(url: str, connect: Connect | None, *, embedded: bool) -> AsyncEngine:
     own = {"async_creator": connect} if connect else {}
     if not embedded:
-        return create_async_engine(url, pool_size=10, max_overflow=20, pool_pre_ping=True, **own)
-    engine = create_async_engine(url, pool_size=8, max_overflow=16, connect_args={"timeout": BUSY_SECONDS}, **own)
+        waits = {"timeout": BUSY_SECONDS, "command_timeout": BUSY_SECONDS}
+        engine = create_async_engine(
+            url, pool_size=10, max_overflow=20, pool_pre_ping=True, pool_timeout=BUSY_SECONDS, connect_args=waits, **own
+        )
+        event.listen(engine.sync_engine, "handle_error", _tell_away)
+        return engine
+    engine = create_async_engine(
+        url, pool_size=8, max_overflow=16, pool_timeout=BUSY_SECONDS, connect_args={"timeout": BUSY_SECONDS}, **own
+    )
     event.listen(engine.sync_engine, "connect", prepare_sqlite)
     event.listen(engine.sync_engine, "begin", begin_sqlite)
     return engine
+
+
+def _tell_away(context: ExceptionContext) -> None:
+    """SQLAlchemy knows no class for most of asyncpg's errors: raise those of a server that is away as what they are."""
+    error = context.original_exception
+    state = getattr(error, "sqlstate", None) or ""
+    if context.is_disconnect or state[:2] in _OPERATIONAL:
+        raise OperationalError(context.statement, context.parameters, error)
 
 
 def prepare_sqlite(connection: Any, _record: object) -> None:

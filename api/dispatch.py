@@ -17,7 +17,7 @@ log = logging.getLogger("storyreel.dispatch")
 
 OUTBOX_EVERY: Final = 1.0  # seconds between looks when nobody wakes us: another process may have written
 RECONCILE_EVERY: Final = 3.0
-AWAY_AT_MOST: Final = 15.0  # seconds between tries while Prefect is away
+AWAY_AT_MOST: Final = 3.0  # seconds between tries while Prefect is away
 _PASSING: Final[tuple[type[Exception], ...]] = (PrefectAway, *AWAY)
 
 

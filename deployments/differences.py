@@ -154,7 +154,8 @@ def cost(one: Difference) -> str:
 def summary(compared: int, found: Sequence[Difference]) -> str:
     """One sentence about the whole."""
     open_ones = [one for one in found if one.adopted is None]
-    adopted = f" {len(found) - len(open_ones)} adopted; a retry of their jobs goes on from there." if len(found) > len(open_ones) else ""
+    done = len(found) - len(open_ones)
+    adopted = f" {done} adopted; a retry of their jobs goes on from there." if done else ""
     if not open_ones:
         return f"Ledger and Luma agree on {compared} generations.{adopted}"
     spent = sum(one.cost_micros or 0 for one in open_ones if not one.refunded) / 1e6

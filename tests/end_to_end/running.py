@@ -1,12 +1,14 @@
 """The whole stack as `storyreel up` runs it, once for the session, and what tests ask of it."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -106,8 +108,34 @@ class Stack:
     def part(self, name: str) -> psutil.Process:
         """The child that runs one of the parts: prefect, api, worker or sandbox."""
         words = {"prefect": "deployments.prefect_server:create_app"}.get(name, name)
-        children = psutil.Process(self.process.pid).children()
-        return next(child for child in children if words in child.cmdline())
+        alive = [child for child in psutil.Process(self.process.pid).children() if child.status() != "zombie"]
+        return next(child for child in alive if words in child.cmdline())
+
+    @contextmanager
+    def held_down(self, name: str) -> Iterator[None]:
+        """Kill a part, and stop its successor before it listens: it can't be reached until the block ends."""
+        victim = self.part(name)
+        victim.kill()
+        successor = self._other(name, victim)
+        successor.suspend()
+        try:
+            yield
+        finally:
+            successor.resume()
+
+    def _other(self, name: str, before: psutil.Process) -> psutil.Process:
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            with suppress(StopIteration, psutil.NoSuchProcess):
+                if (part := self.part(name)) != before:
+                    return part
+            time.sleep(0.01)
+        raise AssertionError(f"{name} is not begun again: {self.logs()}")
+
+    def worker_of(self, flow_run_id: str) -> int | None:
+        """The process id of the worker that runs a run now."""
+        state = httpx.get(f"{self.prefect}/flow_runs/{flow_run_id}", timeout=10).json()["state"]
+        return owner_pid(state) if state["type"] == "RUNNING" else None
 
     def logs(self) -> str:
         return "\n".join(f"== {log.name}\n{log.read_text()[-3000:]}" for log in (self.data / "logs").glob("*.log"))
@@ -118,6 +146,26 @@ class Stack:
         return run(sys.executable, "-m", "deployments.cli", *words, env=env, **kwargs)
 
 
+def owner_pid(state: dict[str, Any]) -> int | None:
+    """The process id of the worker that holds a run in this state of Prefect's: its message says so."""
+    found = re.search(r"\(\w+/(\d+)/[\d.]+\)$", state["message"] or "")
+    return int(found[1]) if found else None
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[Callable[[Callable[[], object]], float]]:
+    """Give a function that waits until something is so, counted from here → seconds; fails when it takes longer."""
+    begun = time.monotonic()
+
+    def until(so: Callable[[], object]) -> float:
+        while not so():
+            assert time.monotonic() - begun < seconds, f"not within {seconds} s"
+            time.sleep(0.05)
+        return time.monotonic() - begun
+
+    yield until
+
+
 def run(*command: str, env: dict[str, str], **kwargs: Any) -> subprocess.CompletedProcess[str]:
     """Run a command to its end, with what it said."""
     return subprocess.run(
@@ -125,14 +173,14 @@ def run(*command: str, env: dict[str, str], **kwargs: Any) -> subprocess.Complet
     )
 
 
-def start(data: Path, **more: str) -> Stack:
-    """`storyreel up` on free ports, ready."""
+def start(data: Path, *under: str, **more: str) -> Stack:
+    """`storyreel up` on free ports, ready; `under` is a command that begins it, `more` goes into its environment."""
     ports = [free_port() for _ in range(3)]
     env = clean_env(data) | more
     options = zip(("--port", "--prefect-port", "--sandbox-port"), map(str, ports), strict=True)
     words = [word for option in options for word in option]
     data.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "deployments.cli", "up", *words]
+    command = [*under, sys.executable, "-m", "deployments.cli", "up", *words]
     with (data / "up.log").open("w") as said:
         process = subprocess.Popen(command, env=env, cwd=ROOT, text=True, stdout=said, stderr=subprocess.STDOUT)
     stack = Stack(process, data, *ports, env)

@@ -193,9 +193,9 @@ class Story(RuleBasedStateMachine):
     @invariant()
     def what_is_shown_is_what_is_there(self) -> None:
         now: Change = self._runner.run(self._records.snapshot(self.job_id))
-        view = job_view(
-            now.job, now.scenes, now.attempts, revision=now.job.revision, prefect_ui=None
-        ).model_dump_json(by_alias=True)
+        view = job_view(now.job, now.scenes, now.attempts, revision=now.job.revision, prefect_ui=None).model_dump_json(
+            by_alias=True
+        )
         assert now.job.body == view.encode()
         self._went_forward(now)
         self._money_adds_up(now, json.loads(view))

@@ -27,16 +27,20 @@ def test_the_last_that_a_part_said_is_its_reason(said: str, told: str, tmp_path:
     assert last_line(log) == told
 
 
+async def given_up(supervisor: Supervisor) -> None:
+    """Look until it raises."""
+    while True:
+        await supervisor.raise_hopeless()
+        await asyncio.sleep(0.05)
+
+
 async def test_a_part_that_never_starts_is_given_up_with_its_reason(tmp_path: Path) -> None:
     said: list[str] = []
     supervisor = Supervisor(tmp_path, said.append)
     await supervisor.start(Part("broken", [sys.executable, "-c", "raise RuntimeError('no such table')"]))
     try:
         with pytest.raises(PartFailed, match="broken does not start: RuntimeError: no such table"):
-            async with asyncio.timeout(20):
-                while True:
-                    await supervisor.raise_hopeless()
-                    await asyncio.sleep(0.05)
+            await asyncio.wait_for(given_up(supervisor), 20)
     finally:
         await supervisor.stop()
     assert said[0] == "broken ended (exit code 1): RuntimeError: no such table; starting it again"
