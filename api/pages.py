@@ -7,6 +7,7 @@ kept by browsers for ever, since another version has another address; the docume
 import gzip
 import hashlib
 import mimetypes
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -19,7 +20,7 @@ DOCUMENTS: Final = {"/": "index.html", "/jobs/{job_id}": "job.html", "/library":
 SECURITY: Final = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; font-src 'self'; "
-        "connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
         "require-trusted-types-for 'script'; trusted-types 'none'"
     ),
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -33,7 +34,6 @@ _TYPES: Final = {
     ".js": "text/javascript",
     ".svg": "image/svg+xml",
     ".woff2": "font/woff2",
-    ".webmanifest": "application/manifest+json",
 }
 _FOREVER: Final = "public, max-age=31536000, immutable"
 
@@ -42,7 +42,8 @@ class Asset(NamedTuple):
     """A file as it is sent."""
 
     body: bytes
-    packed: bytes
+    packed: bytes | None
+    """Smaller by gzip; None for what is packed in itself."""
     etag: str
     media_type: str
 
@@ -71,7 +72,7 @@ class Pages:
         router.add_api_route("/studio/{version}/{name:path}", self._file, methods=["GET", "HEAD"])
         return router
 
-    def _document(self, name: str):  # type: ignore[no-untyped-def]
+    def _document(self, name: str) -> Callable[[Request], Awaitable[Response]]:
         async def document(request: Request) -> Response:
             return _answer(request, self.assets[name], "no-cache")
 
@@ -88,8 +89,8 @@ class Pages:
 def _asset(name: str, body: bytes) -> Asset:
     kind = _TYPES.get(Path(name).suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
     etag = f'"{hashlib.sha256(body).hexdigest()[:20]}"'
-    text = kind.startswith("text/")
-    return Asset(body, gzip.compress(body, mtime=0), etag, f"{kind}; charset=utf-8" if text else kind)
+    packed = None if kind.startswith("font/") else gzip.compress(body, mtime=0)
+    return Asset(body, packed, etag, f"{kind}; charset=utf-8" if kind.startswith("text/") else kind)
 
 
 def _answer(request: Request, asset: Asset, caching: str) -> Response:
@@ -97,6 +98,6 @@ def _answer(request: Request, asset: Asset, caching: str) -> Response:
     headers = SECURITY | {"ETag": asset.etag, "Cache-Control": caching, "Vary": "Accept-Encoding"}
     if asset.etag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
-    if "gzip" in request.headers.get("accept-encoding", ""):
+    if asset.packed and "gzip" in request.headers.get("accept-encoding", ""):
         return Response(asset.packed, headers=headers | {"Content-Encoding": "gzip"}, media_type=asset.media_type)
     return Response(asset.body, headers=headers, media_type=asset.media_type)

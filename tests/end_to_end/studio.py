@@ -34,6 +34,7 @@ QUICK = {
 """Settings of the sandbox: one clip per shape, almost at once."""
 
 
+PHONE = {"viewport": {"width": 360, "height": 740}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
 PATIENCE = 30_000  # ms until an expectation fails; the machine may be busy
 expect.set_options(timeout=PATIENCE)
 
@@ -90,6 +91,12 @@ def generated(page: Page) -> str:
     return page.url.rsplit("/", 1)[1]
 
 
+def make(studio: Stack, script: str, **more: object) -> str:
+    """Begin a film without the page → its address."""
+    job_id = studio.ask("POST", "/api/generate", json={"script": script, **more})["jobId"]
+    return f"/jobs/{job_id}"
+
+
 def step(page: Page) -> Locator:
     """What the job is doing, in words."""
     return page.locator(".step strong")
@@ -108,6 +115,11 @@ def eventually(ask: Callable[[], object], seconds: float = 20) -> None:
         time.sleep(0.05)
 
 
+def fits(page: Page) -> bool:
+    """Nothing sticks out to the right."""
+    return bool(page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))
+
+
 def plays(video: Locator, beyond: float) -> None:
     """The video advances beyond this many seconds."""
     eventually(lambda: video.evaluate("video => video.currentTime") > beyond)
@@ -116,6 +128,18 @@ def plays(video: Locator, beyond: float) -> None:
 def finished(page: Page, seconds: float = 120) -> None:
     """Wait for the film."""
     expect(step(page)).to_contain_text("Film ready", timeout=seconds * 1000)
+
+
+SHIFTS = """() => new Promise(done => {
+  new PerformanceObserver(list => done(list.getEntries().reduce((sum, shift) => sum + shift.value, 0)))
+    .observe({ type: 'layout-shift', buffered: true });
+  setTimeout(done, 500, 0);
+})"""
+
+
+def shifted(page: Page) -> float:
+    """How much has jumped since the page was opened, whoever caused it: 0 is nothing, 1 the whole screen."""
+    return float(page.evaluate(SHIFTS))
 
 
 def accessible(page: Page, state: str) -> None:

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,8 +19,8 @@ from playwright.sync_api import (
 
 from tests.end_to_end.running import Stack
 from tests.end_to_end.studio import PATIENCE, QUICK, NewPage, tune
+from tests.machine import chromium_program
 
-CHROMIUM = next((p for p in map(Path, ("/usr/bin/chromium", "/usr/bin/chromium-browser")) if p.exists()), None)
 QUIETLY = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
@@ -41,15 +40,15 @@ def studio(stack: Stack) -> Iterator[Stack]:
 def browser() -> Iterator[Browser]:
     """Chromium, one per module: Playwright's loop must have ended before another module's tests run their own."""
     with sync_playwright() as playwright:
-        browser = launch(playwright)
+        browser = launch(playwright, chromium_program())
         yield browser
         browser.close()
 
 
-def launch(playwright: Playwright) -> Browser:
-    """The machine's Chromium, else Playwright's own. Without one: a failure in CI, elsewhere a skip that says so."""
+def launch(playwright: Playwright, path: str | None) -> Browser:
+    """Chromium at this path, else Playwright's own. Without one: a failure in CI, elsewhere a skip that says so."""
     try:
-        return playwright.chromium.launch(executable_path=CHROMIUM, args=QUIETLY)
+        return playwright.chromium.launch(executable_path=path, args=QUIETLY)
     except Error as error:
         why = "no Chromium: install the system's `chromium` package or run `playwright install chromium`"
         if os.environ.get("CI") == "true":

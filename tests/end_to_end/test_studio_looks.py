@@ -62,7 +62,7 @@ def test_every_state_fits_and_axe_finds_nothing(new_page: NewPage, studio: Stack
     expect(page.locator(".scene.failed")).to_have_count(1)
     expect(page.locator(".scene.completed")).to_have_count(1)
     sound("one made, one failed, one generating")
-    page.get_by_role("button", name="Edit scene 2").click()
+    page.get_by_role("button", name="Edit and try again of scene 2").click()
     sound("a failed scene, while it runs")
     page.keyboard.press("Escape")
     advance(studio, 900)

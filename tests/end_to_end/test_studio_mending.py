@@ -6,7 +6,18 @@ import httpx
 from playwright.sync_api import Page, expect
 
 from tests.end_to_end.running import Stack
-from tests.end_to_end.studio import STORY, NewPage, accessible, finished, generated, scenes, step, written
+from tests.end_to_end.studio import (
+    STORY,
+    NewPage,
+    accessible,
+    advance,
+    finished,
+    generated,
+    make,
+    scenes,
+    step,
+    written,
+)
 
 pytest_plugins = ["tests.end_to_end.studio_stack"]
 
@@ -31,18 +42,19 @@ def test_moderated_and_failed_scenes_are_told_apart_and_mended(page: Page, studi
     accessible(page, "two scenes missing")
     first = film_of(page)
 
-    moderated.get_by_role("button", name="Edit scene 2 and try again").click()
+    moderated.get_by_role("button", name="Edit and try again of scene 2").click()
     accessible(page, "mending")
     page.get_by_label("Prompt", exact=True).fill("Calm fog over a bay at night, wide shot.")
     page.get_by_role("button", name="Try this scene again for $1.27").click()
     expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(scenes(page).nth(1).locator(".foot button")).to_be_focused()
     expect(scenes(page).nth(1)).to_have_class(re.compile("completed"))
     expect(step(page)).to_have_text("Film ready, 1 scene missing")
     second = film_of(page)
     assert second != first
     assert len(studio.job(job_id)["results"]["scenes"][2]["takes"]) == 3  # it was not paid for again
 
-    failed.get_by_role("button", name="Edit scene 3 and try again").click()
+    failed.get_by_role("button", name="Edit and try again of scene 3").click()
     page.get_by_label("Prompt", exact=True).fill("A beam of light over a dark sea.")
     page.get_by_role("button", name="Try this scene again").click()
     finished(page)
@@ -51,14 +63,21 @@ def test_moderated_and_failed_scenes_are_told_apart_and_mended(page: Page, studi
     assert film_of(page) not in (first, second)
 
 
-def test_all_missing_scenes_are_made_by_one_button_with_the_edits_kept_for_it(page: Page, studio: Stack) -> None:
-    written(page, FAULTY.replace("[fail]", "[moderate]"), 3)
+def test_all_missing_scenes_are_made_by_one_button_with_the_words_kept_for_it(page: Page, studio: Stack) -> None:
+    written(page, FAULTY.replace("[fail]", "[moderate]").replace("a ginger cat", "a [slow:900] ginger cat"), 3)
     job_id = generated(page)
+    expect(page.locator(".scene.failed")).to_have_count(2)
+    page.get_by_role("button", name="Edit and try again of scene 2").click()
+    page.get_by_label("Prompt", exact=True).fill("Calm fog over a bay.")
+    expect(page.get_by_role("button", name="Try this scene again")).to_be_disabled()
+    page.get_by_role("button", name="Keep these words").click()
+    page.reload()
+    expect(scenes(page).nth(1).locator(".mend")).to_contain_text("Edited, try again")
+    advance(studio, 900)
     finished(page)
-    for number, prompt in {2: "Calm fog over a bay.", 3: "A beam of light."}.items():
-        page.get_by_role("button", name=f"Edit scene {number} and try again").click()
-        page.get_by_label("Prompt", exact=True).fill(prompt)
-        page.get_by_role("button", name="Keep for “try all again”").click()
+    page.get_by_role("button", name="try again of scene 3").click()
+    page.get_by_label("Prompt", exact=True).fill("A beam of light.")
+    page.get_by_role("button", name="Keep for “try all again”").click()
     page.get_by_role("button", name="Try all 2 missing scenes again for $2.55").click()
     expect(page.locator(".scene.completed")).to_have_count(3)
     finished(page)
@@ -71,16 +90,16 @@ def test_another_take_is_made_and_an_earlier_one_chosen(page: Page, studio: Stac
     job_id = generated(page)
     finished(page)
     earlier = studio.job(job_id)["results"]["scenes"][0]["videoUrl"]
-    page.get_by_role("button", name="Prompt and takes of scene 1").click()
+    page.get_by_role("button", name=re.compile("^Prompt.* of scene 1$")).click()
     page.get_by_label("Prompt", exact=True).fill("A ginger cat on a stone stair, seen from above.")
     page.get_by_role("button", name="Make another take for $1.27").click()
     expect(scenes(page).first).to_have_class(re.compile("completed"))
-    expect(scenes(page).first.get_by_role("button", name="Prompt and takes")).to_have_text("Prompt and 2 takes")
+    expect(page.get_by_role("button", name="Prompt and 2 takes of scene 1")).to_be_visible()
     finished(page)
     assert studio.job(job_id)["results"]["scenes"][0]["videoUrl"] != earlier
     spent = studio.job(job_id)["cost"]["spentUsd"]
 
-    page.get_by_role("button", name="Prompt and takes of scene 1").click()
+    page.get_by_role("button", name=re.compile("^Prompt.* of scene 1$")).click()
     takes = page.get_by_role("dialog").get_by_role("listitem")
     expect(takes.nth(1)).to_contain_text("In the film")
     accessible(page, "takes")
@@ -92,7 +111,9 @@ def test_another_take_is_made_and_an_earlier_one_chosen(page: Page, studio: Stac
     assert job["cost"]["spentUsd"] == spent
 
 
-def test_a_film_that_could_not_be_made_says_what_to_do(new_page: NewPage, studio: Stack) -> None:
+def test_a_film_that_could_not_be_made_says_what_to_do_and_another_what_it_waits_for(
+    new_page: NewPage, studio: Stack
+) -> None:
     no_credits = {"kind": "status", "operation": "create", "status": 402, "times": None}
     httpx.post(f"{studio.sandbox}/_sandbox/faults", json=no_credits, timeout=10).raise_for_status()
     try:
@@ -103,8 +124,13 @@ def test_a_film_that_could_not_be_made_says_what_to_do(new_page: NewPage, studio
         expect(alert).to_contain_text("The Luma account has no credits left")
         expect(alert).to_contain_text("finished scenes are kept")
         accessible(page, "failed")
+        waiting = new_page(make(studio, STORY))
+        expect(step(waiting)).to_have_text(re.compile("^Waiting"))
+        expect(waiting.locator(".step .waits")).to_contain_text("no credits left")
+        accessible(waiting, "waiting for the account")
     finally:
         httpx.delete(f"{studio.sandbox}/_sandbox/faults", timeout=10)
+    finished(waiting)
     page.get_by_role("button", name="Try all 3 missing scenes again for $3.82").click()
     finished(page)
     expect(page.get_by_role("alert")).to_have_count(0)

@@ -1,20 +1,26 @@
 """The page in a browser: watch a film being made, through reloads, lost streams, restarts and sleep."""
 
 import re
+from typing import Any
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.end_to_end.running import Stack
 from tests.end_to_end.studio import (
+    PHONE,
     STORY,
     NewPage,
     accessible,
     advance,
     eventually,
     finished,
+    fits,
     generated,
     link,
+    make,
     scenes,
+    shifted,
     step,
     tune,
     written,
@@ -28,42 +34,30 @@ HIDE = """hidden => {
   Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });
   document.dispatchEvent(new Event('visibilitychange'));
 }"""
-SHIFTS = """() => {
-  window.shifted = 0;
-  new PerformanceObserver(list => { for (const shift of list.getEntries()) window.shifted += shift.value; })
-    .observe({ type: 'layout-shift', buffered: true });
-}"""
-
-
-def make(studio: Stack, script: str = SLOW, **more: object) -> str:
-    """Begin a film without the page → its address."""
-    job_id = studio.ask("POST", "/api/generate", json={"script": script, **more})["jobId"]
-    return f"/jobs/{job_id}"
 
 
 def progress(page: Page) -> int:
     return int(page.get_by_role("progressbar").evaluate("bar => bar.value"))
 
 
-def test_scenes_arrive_one_by_one_and_nothing_jumps(page: Page, studio: Stack) -> None:
-    written(page, SLOW.replace("fog comes", "fog [slow:4] comes"), 3)
-    generated(page)
-    page.evaluate(SHIFTS)
+@pytest.mark.parametrize("options", [pytest.param({}, id="wide"), pytest.param(PHONE, id="phone")])
+def test_scenes_arrive_one_by_one_and_nothing_jumps(new_page: NewPage, studio: Stack, options: dict[str, Any]) -> None:
+    page = new_page("/library", **options)
+    page.goto(make(studio, SLOW.replace("fog comes", "fog [slow:4] comes")))
     expect(scenes(page)).to_have_count(3)
-    expect(page.locator(".scene.generating")).to_have_count(3)
-    page.evaluate("window.shifted = 0")
     expect(page.locator(".scene.completed")).to_have_count(1)
     expect(step(page)).to_have_text("Generating scene 2/3")
     expect(page.locator(".step span")).to_have_text(re.compile(r"^\d+ s so far, (about|a few|longer)"))
     expect(page.get_by_role("status").filter(has_text="Scene 1 of 3 is ready.")).to_be_attached()
     clip = scenes(page).first.locator("video")
     eventually(lambda: clip.evaluate("video => video.currentTime") > 0.2)
-    expect(scenes(page).nth(2).locator(".note")).to_have_text(re.compile(r"^Generating, \d+ s$"))
+    expect(scenes(page).nth(2).locator(".standing")).to_have_text(re.compile(r"^Generating\d+ s$"))
     half = progress(page)
     advance(studio, 900)
     finished(page)
+    expect(page.locator(".chapters button")).to_have_count(3)
     assert 0 < half < progress(page) == 100
-    assert page.evaluate("window.shifted") < 0.02
+    assert shifted(page) < 0.02
     scenes(page).nth(1).get_by_role("button", name="Play scene 2").click()
     expect(scenes(page).nth(1).get_by_role("button", name="Pause scene 2")).to_be_visible()
 
@@ -115,26 +109,31 @@ def test_the_api_restarts_in_mid_job_and_the_page_goes_on(new_page: NewPage, stu
 
 
 def test_an_idle_tab_rests_and_catches_up_when_it_comes_back(new_page: NewPage, studio: Stack) -> None:
-    page = new_page(make(studio))
+    page = new_page(make(studio, SLOW))
     expect(page.locator(".scene.completed")).to_have_count(2)
     expect(link(page)).to_have_text("Live")
     page.evaluate(HIDE, True)
-    expect(link(page)).to_have_text("Looking every 2 s")
+    expect(link(page)).to_have_text("Resting while hidden")
+    shelf = new_page("/library")
+    expect(shelf.locator(".making")).to_contain_text("Every evening at seven")
+    newest = page.url.removeprefix(studio.api)
+    expect(shelf.locator(f'.film a[href="{newest}"]')).to_have_count(0)
     advance(studio, 900)
     studio.ended(page.url.rsplit("/", 1)[1])
     page.evaluate(HIDE, False)
     finished(page, seconds=8)
+    expect(shelf.locator(f'.film a[href="{newest}"]')).to_be_visible()
 
 
 def test_a_waiting_film_knows_its_place(new_page: NewPage, studio: Stack) -> None:
     page = new_page("/library")
     job = studio.job(make(studio, STORY).rsplit("/", 1)[1])
-    waiting = job | {"status": "queued", "queuePosition": 3, "results": None, "startedAt": None}
+    waiting = job | {"status": "queued", "queuePosition": 3, "etaSeconds": 100, "results": None, "startedAt": None}
     waiting["counts"] = dict.fromkeys(job["counts"], 0)
     page.route("**/api/job/*/events", lambda route: route.abort())
     page.route("**/api/job/*", lambda route: route.fulfill(json=waiting))
     page.goto(f"/jobs/{job['jobId']}")
-    expect(page.locator(".step")).to_have_text("Waiting to start 2 films before yours")
+    expect(page.locator(".step")).to_have_text("Waiting to start 2 films before yours, about 2 min left")
     accessible(page, "queued")
 
 
@@ -146,8 +145,8 @@ def test_a_stalled_scene_is_said_and_a_cancel_asks_once_and_says_what_is_spent(
     page.goto(make(studio, STORY.replace("fog comes", "fog [stall] comes")))
     expect(page.locator(".scene.completed")).to_have_count(2)
     page.clock.fast_forward("04:00")
-    expect(page.locator(".stalled")).to_have_text("Stalled")
-    expect(scenes(page).nth(1).locator(".note")).to_have_text(re.compile("^No news from Luma for 4 min"))
+    expect(scenes(page).nth(1).locator(".stalled b")).to_have_text("Stalled")
+    expect(scenes(page).nth(1).locator(".stalled p")).to_have_text(re.compile("^No news from Luma for 4 min"))
     expect(page.locator(".step span")).to_contain_text("longer than usual")
     accessible(page, "stalled")
     page.get_by_role("button", name="Cancel").click()
@@ -158,11 +157,12 @@ def test_a_stalled_scene_is_said_and_a_cancel_asks_once_and_says_what_is_spent(
     page.get_by_role("button", name="Cancel").click()
     page.get_by_role("button", name="Cancel the film").click()
     expect(step(page)).to_have_text("Cancelled with 2 of 3 scenes made")
+    expect(scenes(page).nth(1).locator(".standing")).to_have_text("Not made$1.27 was spent on it.")
     expect(page.get_by_role("button", name="Try the missing scene again for $1.27")).to_be_enabled()
     accessible(page, "cancelled")
 
 
-def test_forty_scenes(page: Page, studio: Stack) -> None:
+def test_forty_scenes(page: Page, new_page: NewPage, studio: Stack) -> None:
     tune(studio, generation_seconds=0.3)
     page.get_by_label("Scenes, at most").fill("40")
     written(page, "\n\n".join(f"Scene {n}: The cat climbs step {n} of the old stairs." for n in range(1, 41)), 40)
@@ -174,8 +174,12 @@ def test_forty_scenes(page: Page, studio: Stack) -> None:
     finished(page, seconds=120)
     expect(page.locator(".scene.completed")).to_have_count(40)
     expect(page.locator(".chapters li")).to_have_count(40)
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    accessible(page, "forty scenes")
+    phone = new_page("/library", **PHONE)
+    phone.goto(page.url)
+    expect(phone.locator(".chapters button")).to_have_count(40)
+    for seen in (page, phone):
+        assert fits(seen)
+        accessible(seen, "forty scenes")
 
 
 def test_an_address_without_a_film_says_so(new_page: NewPage) -> None:

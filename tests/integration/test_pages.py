@@ -85,8 +85,16 @@ async def test_files_are_packed_and_an_old_address_answers_without_being_kept(cl
 
 def test_the_page_is_small_and_parses_no_text_as_html() -> None:
     files = [path for path in FOLDER.rglob("*") if path.suffix in (".html", ".css", ".js", ".svg")]
-    assert sum(len(gzip.compress(path.read_bytes())) for path in files) < 60_000
+    assert sum(len(gzip.compress(path.read_bytes())) for path in files) < 60_000  # of all three pages
     for path in (FOLDER / "js").glob("*.js"):
         assert not re.search(
             r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|dangerouslySet|eval\(", path.read_text()
         ), path.name
+
+
+async def test_the_typeface_is_sent_as_it_is_and_kept(client: httpx.AsyncClient) -> None:
+    [address] = re.findall(r'"(/studio/[^"]+\.woff2)"', (await client.get("/")).text)
+    answer = await client.get(address, headers={"Accept-Encoding": "gzip"})
+    assert (answer.headers["content-type"], "content-encoding" in answer.headers) == ("font/woff2", False)
+    assert answer.content == (FOLDER / "vendor/serif.woff2").read_bytes()
+    assert (FOLDER / "vendor/LICENSE-serif.txt").exists()

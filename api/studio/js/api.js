@@ -28,7 +28,7 @@
 /** @typedef {{estimatedUsd: number, spentUsd: number, refundedUsd: number, unknownUsd: number,
  *   maxUsd: number|null}} Cost */
 /** @typedef {{jobId: string, status: string, outcome: string|null, progress: number, currentStep: string,
- *   title: string, revision: number, run: number, flowRunUrl: string|null, options: Options,
+ *   waitingFor: string|null, title: string, revision: number, run: number, flowRunUrl: string|null, options: Options,
  *   integrityConfirmed: boolean, counts: Counts, cost: Cost, queuePosition: number|null, etaSeconds: number|null,
  *   results: {storyboard: Storyboard|null, scenes: Scene[], film: Film|null}|null, error: string|null,
  *   errorCode: string|null, createdAt: string, startedAt: string|null, updatedAt: string,

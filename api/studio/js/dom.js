@@ -44,7 +44,9 @@ export function Frame({ shape, class: name = "", children }) {
 export function Dialog({ label, onClose, class: name = "", children }) {
   const box = useRef(/** @type {HTMLDialogElement|null} */ (null));
   useLayoutEffect(() => {
-    box.current?.showModal();
+    const dialog = box.current;
+    dialog?.showModal();
+    return () => dialog?.close(); // closing gives the focus back; being taken away would lose it
   }, []);
   const outside = (/** @type {MouseEvent} */ event) => {
     if (box.current && event.target === box.current) box.current.close();
@@ -69,7 +71,7 @@ export function Text({ onInput, value, class: name = "", ...rest }) {
     box.current.style.height = "0";
     box.current.style.height = `${box.current.scrollHeight + 2}px`;
   }, [value]);
-  return html`<textarea ref=${box} class=${`grows ${name}`} rows="1" value=${value}
+  return html`<textarea ref=${box} dir="auto" class=${`grows ${name}`} rows="1" value=${value}
     onInput=${(/** @type {any} */ event) => onInput(event.target.value)} ...${rest} />`;
 }
 

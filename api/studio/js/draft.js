@@ -14,8 +14,8 @@ export const BLANK = { title: "", script: "", options: {}, cards: [], edited: fa
 /** @returns {Draft} */
 export function load() {
   try {
-    const kept = JSON.parse(localStorage.getItem(KEY) ?? "{}");
-    return { ...BLANK, ...kept, cards: revived(kept.cards ?? []) };
+    const stored = JSON.parse(localStorage.getItem(KEY) ?? "{}");
+    return { ...BLANK, ...stored, cards: revived(stored.cards ?? []) };
   } catch {
     return BLANK; // storage is off, or holds what an older page wrote
   }
@@ -24,36 +24,54 @@ export function load() {
 /** @param {Draft} draft @returns {boolean} Whether it is kept. */
 export function save(draft) {
   try {
-    localStorage.setItem(KEY, JSON.stringify(draft));
+    localStorage.setItem(KEY, JSON.stringify({ ...draft, cards: draft.cards.map((card) => ({ ...card, id: 0 })) }));
     return true;
   } catch {
     return false;
   }
 }
 
+/** There is one draft in a browser: hear of what another tab made of it.
+ * @param {(draft: Draft) => void} told @returns {() => void} Hear no more. */
+export function hear(told) {
+  const listen = (/** @type {StorageEvent} */ event) => event.key === KEY && told(load());
+  window.addEventListener("storage", listen);
+  return () => window.removeEventListener("storage", listen);
+}
+
+/** Keep something as long as this tab is open. @param {string} name @param {object} what */
+export function keep(name, what) {
+  try {
+    sessionStorage.setItem(name, JSON.stringify(what));
+  } catch {
+    // storage is off: it is kept until a reload
+  }
+}
+
+/** @param {string} name @returns {any} */
+export function kept(name) {
+  try {
+    return JSON.parse(sessionStorage.getItem(name) ?? "null");
+  } catch {
+    return null;
+  }
+}
+
+const WISH = "storyreel.wish";
+
 /** A key for one wish to make one film: the same until what is wished changes, so that a repeated click is no second film.
  * @param {object} wish @returns {string} */
 export function keyFor(wish) {
   const said = JSON.stringify(wish);
-  try {
-    const kept = JSON.parse(sessionStorage.getItem("storyreel.wish") ?? "{}");
-    if (kept.said === said) return kept.key;
-    const key = random();
-    sessionStorage.setItem("storyreel.wish", JSON.stringify({ said, key }));
-    return key;
-  } catch {
-    return random();
-  }
+  const before = kept(WISH);
+  if (before?.said === said) return before.key;
+  const key = random();
+  keep(WISH, { said, key });
+  return key;
 }
 
 /** The wish was granted: the same again would be another film. */
-export function granted() {
-  try {
-    sessionStorage.removeItem("storyreel.wish");
-  } catch {
-    // storage is off: there is nothing to forget
-  }
-}
+export const granted = () => keep(WISH, {});
 
 /** 128 random bits; `crypto.randomUUID` is missing on plain-http addresses. */
 const random = () => [...crypto.getRandomValues(new Uint32Array(4))].map((part) => part.toString(16)).join("-");

@@ -30,8 +30,13 @@ function addTrack(video, chapters) {
     track.addCue(new VTTCue(startSeconds, startSeconds + durationSeconds, description));
 }
 
-/** @param {{film: FilmFiles, title: string, shape: string}} props */
-function Player({ film, title, shape }) {
+/** The row of chapters before they are known: as high as it will be.
+ * @param {{scenes: number, shape: string}} props */
+const Places = ({ scenes, shape }) => html`<ol class="chapters" aria-hidden="true" style=${{ "--ratio": ratio(shape) }}>
+  ${Array.from({ length: scenes }, (_, place) => html`<li><span>${place + 1}</span></li>`)}</ol>`;
+
+/** @param {{film: FilmFiles, title: string, shape: string, scenes: number}} props */
+function Player({ film, title, shape, scenes }) {
   const video = useRef(/** @type {HTMLVideoElement|null} */ (null));
   const [at, setAt] = useState(0);
   const chapters = useChapters(film);
@@ -52,13 +57,14 @@ function Player({ film, title, shape }) {
       </video>
       <span class="ai">AI-generated</span>
     <//>
-    <ol class="chapters" role="list" aria-label="Scenes of the film" style=${{ "--ratio": ratio(shape) }}>
+    ${!chapters.length && html`<${Places} scenes=${scenes} shape=${shape} />`}
+    ${chapters.length > 0 && html`<ol class="chapters" role="list" aria-label="Scenes of the film" style=${{ "--ratio": ratio(shape) }}>
       ${chapters.map((chapter, place) => html`<li style=${{ flexGrow: chapter.durationSeconds }}>
         <button type="button" aria-current=${place === now ? "true" : null} title=${chapter.description}
           aria-label=${`Scene ${chapter.sceneNumber}, at ${clock(chapter.startSeconds)}: ${chapter.description}`}
           onClick=${() => jump(chapter.startSeconds)}>${chapter.sceneNumber}</button>
       </li>`)}
-    </ol>
+    </ol>`}
   </div>`;
 }
 
@@ -73,7 +79,7 @@ function Blank({ job, shape }) {
       ${newest && html`<img src=${newest.imageUrl} alt="" />`}
       <p>${words}</p>
     <//>
-    <ol class="chapters" aria-hidden="true"></ol>
+    <${Places} scenes=${job.counts.total} shape=${shape} />
   </div>`;
 }
 
@@ -81,7 +87,7 @@ function Blank({ job, shape }) {
 export function Screen({ job }) {
   const film = job.results?.film ?? null;
   const shape = job.options.aspectRatio;
-  return film ? html`<${Player} film=${film} title=${job.title} shape=${shape} />` : html`<${Blank} job=${job} shape=${shape} />`;
+  return film ? html`<${Player} film=${film} title=${job.title} shape=${shape} scenes=${job.counts.total} />` : html`<${Blank} job=${job} shape=${shape} />`;
 }
 
 /** @param {{job: Job}} props */

@@ -7,9 +7,10 @@
  */
 
 import { ApiProblem, readJob } from "./api.js";
+import { ended } from "./words.js";
 
 /** @typedef {import("./api.js").Job} Job */
-/** @typedef {"live"|"polling"|"offline"|"ended"} Link How news arrive now. */
+/** @typedef {"live"|"polling"|"hidden"|"offline"|"ended"} Link How news arrive now. */
 
 const POLL = 2_000; // ms; while there is no stream
 const QUEUED = 4_000; // the place in the queue is no change of the job itself, so no event tells of it
@@ -17,9 +18,6 @@ const CHECK = 15_000; // while the stream is open
 const HIDDEN = 10_000;
 const REOPEN = 5_000; // until a stream that was refused is tried again
 const GONE = [404, 410];
-
-/** @param {{status: string}} job */
-export const ended = (job) => ["completed", "failed", "cancelled"].includes(job.status);
 
 export class JobFollower {
   /** @type {Job|null} */ #job = null;
@@ -105,7 +103,7 @@ export class JobFollower {
     }
     if (document.hidden) this.#close();
     else if (!this.#stream && this.#reached && Date.now() >= this.#reopenAt) this.#connect();
-    this.told.onLink(this.#open ? "live" : this.#reached ? "polling" : "offline");
+    this.told.onLink(this.#open ? "live" : !this.#reached ? "offline" : document.hidden ? "hidden" : "polling");
     const wait = document.hidden ? HIDDEN : !this.#open ? POLL : this.#job?.status === "queued" ? QUEUED : CHECK;
     this.#timer = setTimeout(this.look, wait);
   }

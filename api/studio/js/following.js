@@ -1,8 +1,8 @@
 /** A followed job for a page: the job, the server's time, what is new, and a sentence when something changed. */
 
 import { useEffect, useNow, useRef, useState } from "./dom.js";
-import { ended, JobFollower } from "./follow.js";
-import { headline, sceneFault } from "./words.js";
+import { JobFollower } from "./follow.js";
+import { ended, headline, sceneFault } from "./words.js";
 
 /** @typedef {import("./api.js").Job} Job */
 
@@ -18,6 +18,7 @@ function changes(before, after) {
     if (scene.status === "failed") said.push(`Scene ${scene.sceneNumber}: ${sceneFault(scene).what}.`);
   }
   if (before.status !== after.status) said.push(`${headline(after)}.`);
+  if (after.waitingFor && before.waitingFor !== after.waitingFor) said.push(after.waitingFor);
   return said.join(" ");
 }
 
@@ -37,6 +38,7 @@ export function useJob(id) {
   const [link, setLink] = useState(/** @type {import("./follow.js").Link} */ ("polling"));
   const [problem, setProblem] = useState(/** @type {Error|null} */ (null));
   const [offset, setOffset] = useState(0);
+  const [heard, setHeard] = useState(0);
   const [news, setNews] = useState("");
   const fresh = useRef(/** @type {Set<number>} */ (new Set()));
   const last = useRef(/** @type {Job|null} */ (null));
@@ -48,6 +50,7 @@ export function useJob(id) {
       if (said) setNews(said);
       last.current = next;
       setJob(next);
+      setHeard(Date.now());
     };
     follower.current = new JobFollower(id, { onJob, onLink: setLink, onProblem: setProblem, onClock: setOffset });
     follower.current.start();
@@ -55,5 +58,5 @@ export function useJob(id) {
   }, [id]);
   const now = useNow(!!job && !ended(job)) + offset;
   const look = async () => follower.current?.look();
-  return { job, link, problem, now, fresh: fresh.current, news, look };
+  return { job, link, problem, now, heard: heard + offset, fresh: fresh.current, news, look };
 }

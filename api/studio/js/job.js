@@ -2,22 +2,21 @@
 
 import * as api from "./api.js";
 import { Dialog, html, Live, Problem, show, useEffect, useState } from "./dom.js";
-import { save } from "./draft.js";
+import { keep, kept, save } from "./draft.js";
 import { Downloads, Screen } from "./film.js";
-import { ended } from "./follow.js";
 import { useJob } from "./following.js";
 import { SceneDialog, SceneView } from "./scene-view.js";
 import { counted, day, money } from "./text.js";
-import { cutBy, headline, missing, nextStep, spent, timing } from "./words.js";
+import { cutBy, ended, headline, missing, nextStep, spent, timing } from "./words.js";
 
 /** @typedef {import("./api.js").Job} Job */
 
-const LINKS = { live: "Live", polling: "Looking every 2 s", offline: "Offline, trying again", ended: "" };
+const LINKS = { live: "Live", polling: "Looking every 2 s", hidden: "Resting while hidden", offline: "Offline, trying again", ended: "" };
 
-/** @param {{job: Job, now: number, link: keyof LINKS}} props */
-function Progress({ job, now, link }) {
+/** @param {{job: Job, now: number, heard: number, link: keyof LINKS}} props */
+function Progress({ job, now, heard, link }) {
   return html`<div class="progress">
-    <p class="step"><strong>${headline(job)}</strong> <span>${timing(job, now)}</span></p>
+    <p class="step"><strong>${headline(job)}</strong> <span class=${job.waitingFor ? "waits" : ""}>${timing(job, now, heard)}</span></p>
     <progress max="100" value=${job.progress} aria-label="Progress of the film"></progress>
     <p class="facts"><span>${job.progress} %</span><span>${spent(job)}</span>
       <span class=${`link ${link}`}>${LINKS[link]}</span></p>
@@ -72,22 +71,30 @@ function About({ job }) {
     </dl>
     <details onToggle=${(/** @type {any} */ event) => event.target.open && read()}>
       <summary>Script</summary>
-      <p class="script">${script || "Loading…"}</p>
+      <p class="script" dir="auto">${script || "Loading…"}</p>
       <button type="button" onClick=${reuse}>Write from this script</button>
     </details>
     ${board && html`<details><summary>Storyboard</summary>
       <p>${cutBy(board.strategy)}${board.setting ? `. Setting: ${board.setting}` : ""}</p>
-      <ol class="planned">${board.scenes.map((scene) => html`<li><p>${scene.description}</p><p class="note">${scene.prompt}</p></li>`)}</ol>
+      <ol class="planned">${board.scenes.map((scene) => html`<li><p dir="auto">${scene.description}</p><p class="note" dir="auto">${scene.prompt}</p></li>`)}</ol>
     </details>`}
   </section>`;
 }
 
+/** New prompts of failed scenes that wait for their next try; they survive a reload.
+ * @param {string} id */
+function useEdits(id) {
+  const [edits, setEdits] = useState(() => /** @type {Record<number, string>} */ (kept(`storyreel.edits.${id}`) ?? {}));
+  useEffect(() => keep(`storyreel.edits.${id}`, edits), [edits]);
+  return /** @type {const} */ ([edits, setEdits]);
+}
+
 /** @param {{id: string}} props */
 function JobPage({ id }) {
-  const { job, link, problem: gone, now, fresh, news, look } = useJob(id);
+  const { job, link, problem: gone, now, heard, fresh, news, look } = useJob(id);
   const [open, setOpen] = useState(/** @type {number|null} */ (null));
   const [cancelling, setCancelling] = useState(false);
-  const [edits, setEdits] = useState(/** @type {Record<number, string>} */ ({}));
+  const [edits, setEdits] = useEdits(id);
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState("");
   useEffect(() => {
@@ -117,9 +124,9 @@ function JobPage({ id }) {
   const lacking = scenes.filter(({ status }) => status !== "completed");
   return html`<article class="job">
     <header>
-      <h1>${job.title}</h1>
+      <h1 dir="auto">${job.title}</h1>
       <div class="status">
-        <${Progress} job=${job} now=${now} link=${link} />
+        <${Progress} job=${job} now=${now} heard=${heard} link=${link} />
         <${Actions} job=${job} busy=${busy} onCancel=${() => setCancelling(true)}
           onRetry=${() => act(() => api.retry(id, edits), lacking.map(({ sceneNumber }) => sceneNumber))} />
       </div>

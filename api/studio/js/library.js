@@ -1,13 +1,15 @@
 /** The library: a person's films, and what is still being made. */
 
 import { deleteVideo, jobs as readJobs, videos as readVideos } from "./api.js";
-import { Dialog, Frame, html, Live, Problem, show, useEffect, useState } from "./dom.js";
+import { Dialog, Frame, html, Live, Problem, show, useEffect, useRef, useState } from "./dom.js";
 import { counted, day } from "./text.js";
+import { ended } from "./words.js";
 
 /** @typedef {import("./api.js").Video} Video */
 /** @typedef {import("./api.js").JobSummary} JobSummary */
 
 const PAUSE = 250; // ms without a key pressed
+const LOOK = 5_000; // while something is being made
 
 /** @param {string} search */
 function useFilms(search) {
@@ -38,7 +40,7 @@ function FilmCard({ film, onDelete }) {
   return html`<li class="film">
     <a href=${address}>
       <${Frame} shape="16:9">${film.posterUrl ? html`<img src=${film.posterUrl} alt="" loading="lazy" />` : html`<p>No poster</p>`}<//>
-      <h2>${film.title}</h2>
+      <h2 dir="auto">${film.title}</h2>
     </a>
     <p class="note">${day(film.createdAt)}</p>
     <button type="button" class="plain" aria-label=${`Delete ${film.title} from the library`} onClick=${onDelete}>Delete</button>
@@ -47,9 +49,23 @@ function FilmCard({ film, onDelete }) {
 
 /** @param {{job: JobSummary}} props */
 const Unfinished = ({ job }) => html`<li>
-  <a href=${`/jobs/${job.jobId}`}>${job.title}</a>
+  <a href=${`/jobs/${job.jobId}`} dir="auto">${job.title}</a>
   <span class="note">${job.status === "processing" ? `${job.progress} %, ${job.currentStep.replace("...", "")}` : job.currentStep.replace("...", "")}</span>
 </li>`;
+
+/** What is being made, and in its own fold what ended without a film.
+ * @param {{jobs: JobSummary[]}} props */
+function Making({ jobs }) {
+  const [live, over] = [jobs.filter((job) => !ended(job)), jobs.filter(ended)];
+  if (!jobs.length) return null;
+  const list = (/** @type {JobSummary[]} */ some) =>
+    html`<ul role="list">${some.map((job) => html`<${Unfinished} key=${job.jobId} job=${job} />`)}</ul>`;
+  return html`<section class="making" aria-labelledby="making-title">
+    <h2 id="making-title">Not finished</h2>
+    ${live.length > 0 && list(live)}
+    ${over.length > 0 && html`<details><summary>${counted(over.length, "film")} failed or cancelled</summary>${list(over)}</details>`}
+  </section>`;
+}
 
 /** @param {{search: string}} props */
 const Empty = ({ search }) => search
@@ -65,9 +81,21 @@ function LibraryPage() {
   const [said, setSaid] = useState("");
   const [fault, setFault] = useState("");
   const { films, problem, drop, more, again } = useFilms(search);
+  const live = useRef(0);
+  const look = async () => {
+    const found = await readJobs().catch(() => null); // the films themselves say when the studio is away
+    if (!found) return;
+    const unfinished = found.jobs.filter(({ status }) => status !== "completed");
+    const now = unfinished.filter((job) => !ended(job)).length;
+    if (now < live.current) void again();
+    live.current = now;
+    setMaking(unfinished);
+  };
   useEffect(() => {
-    readJobs().then(({ jobs }) => setMaking(jobs.filter(({ status }) => status !== "completed")), () => {});
-  }, []);
+    void look();
+    const timer = setInterval(() => live.current && !document.hidden && look(), LOOK);
+    return () => clearInterval(timer);
+  }, [search]);
   useEffect(() => {
     if (films && search) setSaid(`${counted(films.length, "film")} found.`);
   }, [films]);
@@ -77,6 +105,7 @@ function LibraryPage() {
       await deleteVideo(doomed.id);
       drop(doomed);
       setSaid(`${doomed.title} deleted.`);
+      document.getElementById("page")?.focus(); // its button is gone
     } catch (error) {
       setFault(error instanceof Error ? error.message : String(error));
     }
@@ -90,9 +119,7 @@ function LibraryPage() {
           onInput=${(/** @type {any} */ event) => setSearch(event.target.value)} /></label>`}
     </header>
     ${(problem || fault) && html`<${Problem} text=${problem || fault}><button type="button" onClick=${() => (setFault(""), again())}>Try again</button><//>`}
-    ${making.length > 0 && !search && html`<section class="making" aria-labelledby="making-title">
-      <h2 id="making-title">Not finished</h2><ul role="list">${making.map((job) => html`<${Unfinished} key=${job.jobId} job=${job} />`)}</ul>
-    </section>`}
+    ${!search && html`<${Making} jobs=${making} />`}
     ${films && !films.length && !problem && html`<${Empty} search=${search.trim()} />`}
     <ul class="films" role="list" aria-label="Films">${films?.map((film) =>
       html`<${FilmCard} key=${film.id} film=${film} onDelete=${() => setDoomed(film)} />`)}</ul>

@@ -6,6 +6,14 @@ import { html } from "./dom.js";
 /** @typedef {import("./api.js").Capabilities} Capabilities */
 /** @typedef {(change: Partial<Options>) => void} Change */
 
+const OFFERS = /** @type {const} */ (
+  { style: "styles", model: "models", resolution: "resolutions", duration: "durations", aspectRatio: "aspectRatios" });
+
+/** What a draft chose, without what the studio has ceased to offer since.
+ * @param {Partial<Options>} chosen @param {Capabilities} capabilities @returns {Partial<Options>} */
+export const offered = (chosen, capabilities) => Object.fromEntries(Object.entries(chosen).filter(([name, choice]) =>
+  !(name in OFFERS) || capabilities[OFFERS[/** @type {keyof typeof OFFERS} */ (name)]].some(({ value }) => value === choice)));
+
 /** @param {{label: string, name: keyof Options, choices: import("./api.js").Choice[], options: Options,
  *   onChange: Change}} props */
 function Select({ label, name, choices, options, onChange }) {
@@ -50,7 +58,7 @@ export function OptionsForm({ capabilities, options, edited, onChange }) {
     </div>
     <${Shapes} choices=${aspectRatios} ...${given} />
     <label class="field wide"><span>Setting <small>said to every scene; read from the script when left empty</small></span>
-      <input maxlength="500" value=${options.setting ?? ""} placeholder="A fishing village in the fifties, always windy"
+      <input maxlength="500" dir="auto" value=${options.setting ?? ""} placeholder="A fishing village in the fifties, always windy"
         onChange=${(/** @type {any} */ event) => onChange({ setting: event.target.value.trim() || null })} />
     </label>
   </section>`;

@@ -1,9 +1,8 @@
 /** A scene of a job: its card, and the dialog in which it is mended. */
 
 import { Dialog, Frame, html, Problem, useEffect, useRef, useState } from "./dom.js";
-import { ended } from "./follow.js";
 import { money, span } from "./text.js";
-import { refunded, sceneFault, working } from "./words.js";
+import { ended, sceneFault, standing } from "./words.js";
 
 /** @typedef {import("./api.js").Job} Job */
 /** @typedef {import("./api.js").Scene} Scene */
@@ -25,46 +24,34 @@ function Clip({ scene, fresh }) {
       onClick=${toggle}><span aria-hidden="true">${playing ? "❚❚" : "▶"}</span></button>`;
 }
 
-/** @param {{scene: Scene, job: Job, now: number, fresh: boolean}} props What is in the frame. */
-function Picture({ scene, job, now, fresh }) {
-  if (scene.videoUrl) return html`<${Clip} scene=${scene} fresh=${fresh} />`;
-  if (scene.status === "failed") return html`<p class="reason">${sceneFault(scene).what}</p>`;
-  if (scene.status === "generating") {
-    const { stalled } = working(scene, now);
-    return html`<p class=${stalled ? "stalled" : "working"}>${stalled ? "Stalled" : "Generating"}</p>`;
-  }
-  return html`<p>${ended(job) ? "Not made" : "Waiting"}</p>`;
-}
-
-/** @param {{scene: Scene, job: Job, now: number}} props One or two lines about how it stands. */
-function Note({ scene, job, now }) {
-  if (scene.status === "generating") {
-    const { text, stalled } = working(scene, now);
-    return html`<p class=${`note ${stalled ? "warn" : ""}`}>${text}</p>`;
-  }
-  if (scene.status === "failed") {
-    const kept = scene.videoUrl ? " The earlier take is kept." : "";
-    return html`<p class="note fault">${sceneFault(scene).brief}${refunded(scene) ? " Refunded." : ""}${kept}</p>`;
-  }
-  if (scene.status === "completed") return html`<p class="note">${span(scene.durationSeconds)}, ${money(scene.costUsd)}</p>`;
-  return html`<p class="note">${ended(job) ? "Nothing was spent on it." : "Its turn comes soon."}</p>`;
+/** What stands in the frame until a clip does; its place is the clip's, so nothing moves.
+ * @param {{scene: Scene, job: Job, now: number}} props */
+function Standing({ scene, job, now }) {
+  const { what, more, kind } = standing(scene, job, now);
+  return html`<div class=${`standing ${kind}`}><b>${what}</b><p class="note">${more}</p></div>`;
 }
 
 /** @param {{scene: Scene, job: Job, now: number, fresh: boolean, edited: boolean, onOpen: () => void}} props */
 export function SceneView({ scene, job, now, fresh, edited, onOpen }) {
-  const failed = scene.status === "failed";
+  const { sceneNumber: number, status, durationSeconds, costUsd } = scene;
+  const failed = status === "failed";
   const clips = scene.takes.filter((take) => take.videoUrl).length;
-  return html`<li class=${`scene ${scene.status}`} aria-label=${`Scene ${scene.sceneNumber}`}>
+  return html`<li class=${`scene ${status}`} aria-label=${`Scene ${number}`}>
     <${Frame} shape=${job.options.aspectRatio}>
-      <${Picture} scene=${scene} job=${job} now=${now} fresh=${fresh} />
-      <span class="number" aria-hidden="true">${scene.sceneNumber}</span>
+      ${scene.videoUrl
+        ? html`<${Clip} scene=${scene} fresh=${fresh} />`
+        : html`<${Standing} scene=${scene} job=${job} now=${now} />`}
+      <span class="number" aria-hidden="true">${number}</span>
     <//>
-    <p class="said"><span class="unseen">Scene ${scene.sceneNumber}: </span>${scene.description}</p>
-    <${Note} scene=${scene} job=${job} now=${now} />
-    <button type="button" class=${failed ? "mend" : "plain"} onClick=${onOpen} aria-label=${failed
-      ? `Edit scene ${scene.sceneNumber} and try again` : `Prompt and takes of scene ${scene.sceneNumber}`}>
-      ${failed ? (edited ? "Edited, try again" : "Edit and try again") : clips > 1 ? `Prompt and ${clips} takes` : "Prompt and takes"}
-    </button>
+    <p class="said" dir="auto">${scene.description}</p>
+    <div class="foot">
+      <p class="note">${status === "completed" ? `${span(durationSeconds)}, ${money(costUsd)}`
+        : scene.videoUrl ? `${standing(scene, job, now).what}; the earlier take is kept` : span(durationSeconds)}</p>
+      <button type="button" class=${failed ? "mend" : "plain"} onClick=${onOpen}>
+        ${failed ? (edited ? "Edited, try again" : "Edit and try again") : clips > 1 ? `Prompt and ${clips} takes` : "Prompt"}
+        <span class="unseen"> of scene ${number}</span>
+      </button>
+    </div>
   </li>`;
 }
 
@@ -96,22 +83,25 @@ export function SceneDialog({ scene, job, price, edit, busy, problem, several, o
   const { what, next } = sceneFault(scene);
   const short = prompt.trim().length < 3;
   const rest = ended(job);
+  const editable = rest || scene.status === "failed";
   return html`<${Dialog} label=${`Scene ${scene.sceneNumber}`} onClose=${onClose} class="wide">
-    <p class="said">${scene.description}</p>
+    <p class="said" dir="auto">${scene.description}</p>
     ${scene.status === "failed" && html`<div class="problem stacked"><p><strong>${what}.</strong> ${next}</p>
       <p class="note">${scene.error}</p></div>`}
     <label class="field"><span>Prompt</span>
-      <textarea rows="6" maxlength="5000" value=${prompt} disabled=${!rest}
+      <textarea rows="6" dir="auto" value=${prompt} readonly=${!editable}
         onInput=${(/** @type {any} */ event) => setPrompt(event.target.value)}></textarea>
     </label>
-    ${!rest && html`<p class="note">A scene can be changed as soon as this run has ended.</p>`}
+    ${!rest && html`<p class="note">${editable
+      ? "It can be tried again when the other scenes are done. Your words can be kept until then."
+      : "Another take can be made when the film is done."}</p>`}
     ${problem && html`<${Problem} text=${problem} />`}
     <div class="acts">
       <button type="button" class="primary" disabled=${busy || !rest || short} onClick=${() => onAgain(prompt.trim())}>
         ${lacking ? "Try this scene again" : "Make another take"} for ${money(price)}
       </button>
-      ${lacking && several && html`<button type="button" disabled=${!rest || short} onClick=${() => onKeep(prompt.trim())}>
-        Keep for “try all again”</button>`}
+      ${lacking && editable && (several || !rest) && html`<button type="button" disabled=${short} onClick=${() => onKeep(prompt.trim())}>
+        ${rest ? "Keep for “try all again”" : "Keep these words"}</button>`}
     </div>
     <${Takes} scene=${scene} job=${job} onChoose=${onChoose} busy=${busy} />
   <//>`;

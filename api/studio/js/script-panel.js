@@ -16,10 +16,10 @@ function Marks({ script, marked }) {
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     box.scrollTo({ top: mark.current.offsetTop - box.clientHeight / 3, behavior: calm ? "auto" : "smooth" });
   }, [marked?.start, marked?.end]);
-  if (!marked) return html`<div class="marks" aria-hidden="true">${script}${"\n"}</div>`;
+  if (!marked) return html`<div class="marks" dir="auto" aria-hidden="true">${script}${"\n"}</div>`;
   const { toString } = places(script);
   const [start, end] = [toString(marked.start), toString(marked.end)];
-  return html`<div class="marks" aria-hidden="true">
+  return html`<div class="marks" dir="auto" aria-hidden="true">
     ${script.slice(0, start)}<mark ref=${mark}>${script.slice(start, end)}</mark>${script.slice(end)}${"\n"}
   </div>`;
 }
@@ -33,12 +33,12 @@ export function ScriptPanel({ script, title, marked, min, max, kept, onScript, o
     over > 0 ? `${over.toLocaleString("en")} too many` :
     written < min ? `${counted(min - written, "more character")} to go` : `${written.toLocaleString("en")} characters`;
   return html`<section class="writing" aria-labelledby="script-label">
-    <input class="title" aria-label="Title" placeholder="Untitled film" maxlength="200" value=${title}
+    <input class="title" dir="auto" aria-label="Title" placeholder="Untitled film" maxlength="200" value=${title}
       onInput=${(/** @type {any} */ event) => onTitle(event.target.value)} />
     <label id="script-label" for="script" class="unseen">Script</label>
     <div class="paper">
       <${Marks} script=${script} marked=${marked} />
-      <textarea id="script" spellcheck="true" value=${script} aria-describedby="script-count"
+      <textarea id="script" dir="auto" spellcheck="true" value=${script} aria-describedby="script-count"
         placeholder="Write what happens, as you would tell it to a friend. A blank line begins a new scene."
         onInput=${(/** @type {any} */ event) => onScript(event.target.value)}></textarea>
     </div>

@@ -5,6 +5,9 @@ import { about, counted, money, span } from "./text.js";
 /** @typedef {import("./api.js").Job} Job */
 /** @typedef {import("./api.js").Scene} Scene */
 
+/** @param {{status: string}} job */
+export const ended = (job) => ["completed", "failed", "cancelled"].includes(job.status);
+
 /** How a script was cut, by the strategy that did it. @type {Record<string, string>} */
 const CUT = {
   given: "Arranged by hand",
@@ -19,7 +22,7 @@ const CUT = {
 /** @param {string} strategy */
 export const cutBy = (strategy) => CUT[strategy] ?? `Cut by ${strategy}`;
 
-/** @typedef {{what: string, brief: string, next: string}} Fault */
+/** @typedef {{what: string, brief: string, next: string}} Fault `brief` stands in the scene's frame, `next` where it is mended. */
 /** @type {Record<string, Fault>} */
 const SCENE_FAULTS = {
   luma_moderated: {
@@ -79,7 +82,7 @@ export function headline(job) {
     case "queued":
       return job.run > 1 ? "Starting again" : "Waiting to start";
     case "processing":
-      return job.currentStep.replace("...", "");
+      return job.waitingFor ? "Waiting" : job.currentStep.replace("...", "");
     case "cancelling":
       return "Cancelling";
     case "completed":
@@ -93,39 +96,56 @@ export function headline(job) {
   }
 }
 
-/** Time, in words: its place in the queue, or how long it took and an honest guess at the rest.
- * @param {Job} job @param {number} now Server time in ms. */
-export function timing(job, now) {
+/** Time, in words: what it waits for, its place in the queue, or how long it took and an honest guess at the rest.
+ * @param {Job} job @param {number} now Server time in ms. @param {number} heard When the estimate came, likewise. */
+export function timing(job, now, heard) {
+  if (job.waitingFor) return job.waitingFor;
+  const rest = job.etaSeconds === null ? "" : `${about(job.etaSeconds - (now - heard) / 1000)} left`;
   if (job.status === "queued" && job.queuePosition !== null) {
     const ahead = job.queuePosition - 1;
-    return ahead ? `${counted(ahead, "film")} before yours` : "Next in line";
+    return [ahead ? `${counted(ahead, "film")} before yours` : "Next in line", rest].filter(Boolean).join(", ");
   }
   if (!job.startedAt) return "";
   const took = (Date.parse(job.endedAt ?? new Date(now).toISOString()) - Date.parse(job.startedAt)) / 1000;
   if (job.endedAt) return `Took ${span(took)}`;
   const passed = `${span(took)} so far`;
-  if (job.etaSeconds === null) return passed;
+  if (!rest) return passed;
   if (!job.counts.generating && !job.counts.pending) return `${passed}, almost done`;
   const quiet = (now - Date.parse(job.updatedAt)) / 1000;
   if (job.counts.generating && quiet > QUIET) return `${passed}, longer than usual`;
-  return `${passed}, ${about(job.etaSeconds)} left`;
+  return `${passed}, ${rest}`;
 }
 
 const QUIET = 150; // seconds a generation may take before we say so; most take less than a minute
 
-/** How a scene is getting on while Luma works at it.
- * @param {Scene} scene @param {number} now Server time in ms. @returns {{text: string, stalled: boolean}} */
-export function working(scene, now) {
-  const take = scene.takes[scene.takes.length - 1];
-  if (!take) return { text: "Sending to Luma", stalled: false };
-  const seconds = (now - Date.parse(take.startedAt)) / 1000;
-  if (take.state === "doubted") return { text: "Luma’s answer was lost; finding out what became of it", stalled: true };
-  if (take.state !== "submitted" && take.state !== "intended") {
-    return { text: take.error ? `Trying again. ${take.error}` : "Trying again", stalled: false };
+/** @typedef {{what: string, more: string, kind: "idle"|"working"|"stalled"|"fault"}} Standing */
+
+/** How a scene without a clip is getting on.
+ * @param {Scene} scene @param {Job} job @param {number} now Server time in ms. @returns {Standing} */
+export function standing(scene, job, now) {
+  if (scene.status === "failed") {
+    const { what, brief } = sceneFault(scene);
+    return { what, more: refunded(scene) ? `${brief} Refunded.` : brief, kind: "fault" };
   }
-  if (Number.isNaN(seconds)) return { text: "Generating", stalled: false };
-  if (seconds > QUIET) return { text: `No news from Luma for ${span(seconds)}`, stalled: true };
-  return { text: `Generating, ${span(seconds)}`, stalled: false };
+  if (scene.status === "generating") return working(scene, now);
+  if (ended(job)) {
+    const lost = scene.costUsd ? money(scene.costUsd) : "Nothing"; // a cancel does not stop what Luma has begun
+    return { what: "Not made", more: `${lost} was spent on it.`, kind: "idle" };
+  }
+  return { what: "Waiting", more: job.waitingFor ? "It goes on by itself." : "Its turn comes soon.", kind: "idle" };
+}
+
+/** How Luma is getting on with a scene.
+ * @param {Scene} scene @param {number} now Server time in ms. @returns {Standing} */
+function working(scene, now) {
+  const take = scene.takes[scene.takes.length - 1];
+  if (!take || take.state === "intended") return { what: "Sending to Luma", more: "", kind: "working" };
+  const seconds = (now - Date.parse(take.startedAt)) / 1000;
+  if (take.state === "doubted")
+    return { what: "Luma’s answer was lost", more: "Finding out what became of it.", kind: "stalled" };
+  if (take.state !== "submitted") return { what: "Trying again", more: take.error ?? "", kind: "working" };
+  if (seconds > QUIET) return { what: "Stalled", more: `No news from Luma for ${span(seconds)}`, kind: "stalled" };
+  return { what: "Generating", more: span(seconds), kind: "working" };
 }
 
 /** The money of a job in one line, beside what it was planned to cost.

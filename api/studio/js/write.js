@@ -3,8 +3,8 @@
 import { ApiProblem, capabilities as readCapabilities, generate } from "./api.js";
 import { Board } from "./board.js";
 import { html, Live, Problem, show, useEffect, useRef, useState } from "./dom.js";
-import { BLANK, granted, keyFor, load, save } from "./draft.js";
-import { OptionsForm } from "./options-form.js";
+import { BLANK, granted, hear, keyFor, load, save } from "./draft.js";
+import { offered, OptionsForm } from "./options-form.js";
 import { usePlan } from "./planning.js";
 import { ScriptPanel } from "./script-panel.js";
 import { cardsOf, composed, empty, final, followed } from "./storyboard.js";
@@ -21,6 +21,7 @@ function useDraft() {
   const [draft, setDraft] = useState(load);
   const [kept, setKept] = useState(true);
   useEffect(() => setKept(save(draft)), [draft]);
+  useEffect(() => hear(setDraft), []);
   return /** @type {const} */ ([draft, setDraft, kept]);
 }
 
@@ -76,7 +77,7 @@ function WritePage({ capabilities }) {
   }, []);
 
   const { script, title, cards, edited } = draft;
-  const options = { ...defaults, ...draft.options };
+  const options = { ...defaults, ...offered(draft.options, capabilities) };
   const long = length(script.trim()) >= minScript && length(script) <= maxScript;
   const planning = usePlan(draft, options, long, (plan) => {
     setDraft((now) => ({ ...now, cards: now.edited ? composed(now.cards, plan.scenes) : cardsOf(plan.scenes, now.cards) }));
