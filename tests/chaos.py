@@ -6,7 +6,6 @@ recover), lets everything come to rest, and reconciles the ledger with the sandb
 
 import argparse
 import random
-import re
 import sys
 import tempfile
 import threading
@@ -24,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.end_to_end.books import books
-from tests.end_to_end.running import ENDED, Stack, start, stop
+from tests.end_to_end.running import ENDED, Stack, owner_pid, start, stop
 
 PARTS: Final = ("worker", "api", "prefect")
 VICTIMS: Final = [combination for size in (1, 2, 3) for combination in combinations(PARTS, size)]
@@ -158,14 +157,8 @@ def idle(stack: Stack) -> str:
         worker = stack.part("worker").pid
     except (httpx.HTTPError, StopIteration, psutil.NoSuchProcess) as error:
         return repr(error)
-    waiting = [run for run in found.json() if not _runs(run, worker)]
+    waiting = [run for run in found.json() if owner_pid(run["state"]) != worker]
     return ", ".join(f"{run['id']} {run['state_name']} ({run['state']['message']})" for run in waiting)
-
-
-def _runs(run: dict[str, Any], worker: int) -> bool:
-    """Whether a run is this worker's: the state in which it holds it says so."""
-    found = re.search(r"\(\w+/(\d+)/[\d.]+\)$", run["state"]["message"] or "")
-    return found is not None and int(found[1]) == worker
 
 
 def recovery(stack: Stack) -> float:

@@ -17,7 +17,12 @@ EXTENSIONS = Path("/usr/share/postgresql")
 
 def chromium() -> bool:
     """A browser for the tests of the studio page."""
-    return any(map(shutil.which, BROWSERS)) or _debian("chromium") or _playwright()
+    return chromium_program() is not None or _debian("chromium") or _playwright()
+
+
+def chromium_program() -> str | None:
+    """The machine's own; without one Playwright looks for its own."""
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 def postgresql() -> bool:
