@@ -105,6 +105,8 @@ def _tell_away(context: ExceptionContext) -> None:
     """SQLAlchemy knows no class for most of asyncpg's errors: raise those of a server that is away as what they are."""
     error = context.original_exception
     state = getattr(error, "sqlstate", None) or ""
+    if not isinstance(error, Exception):
+        return  # a cancelled task: its connection is given up too, but it must end as cancelled
     if context.is_disconnect or state[:2] in _OPERATIONAL:
         raise OperationalError(context.statement, context.parameters, error)
 
