@@ -1,7 +1,7 @@
 """The composition root: the only place that knows the real parts and puts them together."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final
@@ -10,12 +10,15 @@ import httpx
 from pydantic import SecretStr
 
 from api.database import Database
+from api.prefect_api import PrefectApi
 from api.records import JobRecords
 from tasks.doorbells import Doorbells
 from tasks.luma import Account, DreamMachine, Gate, LumaClient
 from tasks.luma.account import DREAM_MACHINE
+from tasks.luma.leases import LeasedPermits
 from tasks.luma.polls import Polls
 from tasks.luma.prices import Prices
+from tasks.luma.share import Share
 from tasks.media import MediaStore
 from tasks.settings import Settings
 
@@ -35,6 +38,12 @@ class Studio:
     polls: Polls
     doorbells: Doorbells
     prices: Prices
+    share: Share | None = None
+    """None: the account's limits are this process's alone."""
+
+    def slots(self) -> AbstractAsyncContextManager[None]:
+        """What scenes need to pass the gate, until the block ends."""
+        return self.share.kept() if self.share else nullcontext()
 
 
 _present: ContextVar[Studio | None] = ContextVar("storyreel_studio", default=None)
@@ -65,9 +74,29 @@ async def _open(stack: AsyncExitStack, settings: Settings, luma_transport: httpx
     records = JobRecords(database, prefect_ui=settings.prefect_ui_url)
     key = settings.luma_api_key or NO_KEY
     luma = await stack.enter_async_context(DreamMachine(key, settings.luma_base_url, transport=luma_transport))
-    prices = Prices.load(settings.prices_file)
-    gate = Gate(settings.luma_concurrency, settings.luma_creates_per_minute)
-    account = Account(DREAM_MACHINE, luma, gate, records)
+    gate, share = _gate(stack, settings, records)
     return Studio(
-        settings, records, MediaStore(settings.media), luma, gate, account, Polls(luma), Doorbells(records), prices
+        settings=settings,
+        records=records,
+        media=MediaStore(settings.media),
+        luma=luma,
+        gate=gate,
+        account=Account(DREAM_MACHINE, luma, gate, records),
+        polls=Polls(luma, share=share.fraction if share else lambda: 1.0),
+        doorbells=Doorbells(records),
+        prices=Prices.load(settings.prices_file),
+        share=share,
     )
+
+
+def _gate(stack: AsyncExitStack, settings: Settings, records: JobRecords) -> tuple[Gate, Share | None]:
+    """The gate, on slots leased from Prefect where there is one; other processes may use the same account."""
+    concurrency, creates = settings.luma_concurrency, settings.luma_creates_per_minute
+    if settings.prefect_api_url is None:
+        return Gate(concurrency, creates), None
+    prefect, permits = PrefectApi(settings), LeasedPermits(concurrency)
+    gate = Gate(concurrency, creates, permits=permits)
+    share = Share(gate, permits, creates=creates, lessor=prefect, ledger=records)
+    stack.push_async_callback(prefect.close)
+    stack.push_async_callback(share.close)
+    return gate, share

@@ -153,6 +153,7 @@ class AttemptRow(SQLModel, table=True):
     __tablename__ = "attempts"
     __table_args__ = (
         Index("ix_attempts_scene", "job_id", "scene_number"),
+        Index("ix_attempts_intended", "intended_at"),
         Index(
             "ix_attempts_completed",
             "ended_at",
@@ -216,6 +217,20 @@ class AccountHold(SQLModel, table=True):
     since: datetime = Field(default_factory=now, sa_type=UtcDateTime)
     needed_micros: int | None = None
     """What the create would have cost that Luma refused; none when it refused a question."""
+
+
+class GateRow(SQLModel, table=True):
+    """What a process with scenes to make has of the account's limits, as it told last."""
+
+    __tablename__ = "gates"
+
+    id: UUID = Field(primary_key=True)
+    owner: str
+    waiting: int
+    jobs: int
+    held: dict[str, int] = Field(sa_type=_JSON)
+    leases: list[list[Any]] = Field(sa_type=_JSON)
+    told_at: datetime = Field(sa_type=UtcDateTime)
 
 
 class Video(SQLModel, table=True):

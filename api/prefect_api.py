@@ -15,6 +15,8 @@ BUSY: Final = frozenset({httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAV
 BUSY_PAUSES: Final = (0.05, 0.1, 0.2, 0.4, 0.8)
 """Seconds before asking again; its database is locked for moments, and waiting long would make every job start late."""
 PAGE: Final = 200  # the most flow runs that Prefect answers at once
+_LIMITS: Final = "/v2/concurrency_limits"
+_NOT_FREE: Final = {422, 423}  # more than the limit, or than is left of it
 _REFUSED: Final = {400, 409, 422}  # parameters that the deployment's schema doesn't allow
 
 
@@ -94,6 +96,23 @@ class PrefectApi:
             found |= {UUID(run["id"]): _state(run) for run in _json(answer)}
         return found
 
+    async def lease(self, limit: str, slots: int, seconds: float) -> UUID | None:
+        """See `Lessor.lease`; a limit that Prefect doesn't know holds nobody back. Raises `PrefectAway`."""
+        body = {"names": [limit], "slots": slots, "mode": "concurrency", "lease_duration": seconds}
+        answer = await self._post(f"{_LIMITS}/increment-with-lease", body)
+        return None if answer.status_code in _NOT_FREE else UUID(_json(answer)["lease_id"])
+
+    async def renew(self, lease: UUID, seconds: float) -> bool:
+        """See `Lessor.renew`. Raises `PrefectAway`."""
+        answer = await self._post(f"{_LIMITS}/leases/{lease}/renew", {"lease_duration": seconds})
+        if answer.status_code != httpx.codes.GONE:
+            _check(answer)
+        return answer.is_success
+
+    async def release(self, lease: UUID) -> None:
+        """See `Lessor.release`. Raises `PrefectAway`."""
+        _check(await self._post(f"{_LIMITS}/decrement-with-lease", {"lease_id": str(lease)}))
+
     async def deployment_status(self) -> str:
         """READY when a worker serves our deployment. Raises `PrefectAway`, `NoDeployment`."""
         return str((await self._read_deployment())["status"])
@@ -128,9 +147,13 @@ class PrefectApi:
             raise PrefectAway(f"Prefect can't be reached ({type(error).__name__}).") from error
 
 
-def _json(answer: httpx.Response) -> Any:
+def _check(answer: httpx.Response) -> None:
     if answer.is_error:
         raise PrefectAway(f"Prefect answered {answer.status_code}.")
+
+
+def _json(answer: httpx.Response) -> Any:
+    _check(answer)
     try:
         return answer.json()
     except ValueError as error:

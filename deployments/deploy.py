@@ -18,6 +18,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.utilities.callables import parameter_schema
 
 from flows.asked import SILENT
+from tasks.luma.share import CREATES, SLOTS
 from tasks.settings import Settings
 
 ENTRYPOINT: Final = "flows.generate_video.generate_video"
@@ -25,7 +26,6 @@ NAME: Final = "luma"
 POOL: Final = "storyreel"
 TAG: Final = "storyreel"
 """Every run of the deployment carries it; the automations look after the runs that do."""
-LIMIT: Final = "luma"
 DESCRIPTION: Final = "Turns a script into a film: a storyboard, one Luma clip per scene, and the clips joined."
 AGAIN_SECONDS: Final = 0.5
 LOST_SECONDS: Final = 75.0
@@ -111,8 +111,10 @@ async def prepare(settings: Settings | None = None, *, client: PrefectClient | N
     if client is None:
         async with get_client() as own:
             return await prepare(settings, client=own)
-    limit = (settings or Settings()).luma_concurrency
-    await client.upsert_global_concurrency_limit_by_name(LIMIT, limit)
+    settings = settings or Settings()
+    for limit, slots in ((SLOTS, settings.luma_concurrency), (CREATES, settings.luma_creates_per_minute)):
+        if slots:
+            await client.upsert_global_concurrency_limit_by_name(limit, slots)
     for automation in automations():
         existing = await client.read_automations_by_name(automation.name)
         if existing:

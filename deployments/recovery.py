@@ -1,18 +1,11 @@
 """Whose run it is, and giving back the runs of a worker that died."""
 
-import hashlib
 import logging
-import os
-import re
-import socket
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Final, Self
+from typing import Final
 from uuid import UUID
 
-import psutil
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import (
     FlowRunFilter,
@@ -26,65 +19,19 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import AwaitingRetry, Cancelled
 
 from flows.asked import GIVEN_BACK, SILENT
+from tasks.owner import Owner
 
 PENDING_SECONDS: Final = 120.0
 """A claimed run that has not begun after this long was left behind, wherever its worker is."""
 HELD: Final = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
 _PAGE = 200
-_CLOCK_SLACK = 2.0  # seconds; a process's start is computed from the boot time, which clock changes move
-_MARK = re.compile(r"(?P<name>.+) at (?P<host>\S+) \((?P<space>\w+)/(?P<pid>\d+)/(?P<started>[\d.]+)\)")
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Owner:
-    """A worker process, written as the message of the states in which it holds a run.
-
-    The mark travels in the state itself, so taking a run and saying whose it is are one step.
-    """
-
-    name: str
-    host: str
-    space: str
-    """Where `pid` means something: one boot of one machine, one container."""
-    pid: int
-    started: float
-    """Start of the process, seconds since the epoch: tells it from a later one with the same `pid`."""
-
-    @classmethod
-    def here(cls, name: str) -> Self:
-        """This process, as the worker called `name`."""
-        process = psutil.Process()
-        return cls(name, socket.gethostname(), _process_space(), process.pid, round(process.create_time(), 2))
-
-    @classmethod
-    def of(cls, state: State | None) -> Self | None:
-        """Who wrote `state`; None when it carries no mark."""
-        found = _MARK.fullmatch(state.message or "") if state else None
-        if not found:
-            return None
-        return cls(found["name"], found["host"], found["space"], int(found["pid"]), float(found["started"]))
-
-    def __str__(self) -> str:
-        return f"{self.name} at {self.host} ({self.space}/{self.pid}/{self.started})"
-
-    def alive(self) -> bool:
-        """Whether the process still runs; only its own process space can tell."""
-        try:
-            process = psutil.Process(self.pid)
-            return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - self.started) < _CLOCK_SLACK
-        except psutil.NoSuchProcess:
-            return False
-
-
-def _process_space() -> str:
-    """Name the set of processes that this one can see, twelve hex digits."""
-    boot = Path("/proc/sys/kernel/random/boot_id")
-    pids = Path("/proc/self/ns/pid")
-    parts = [socket.gethostname(), boot.read_text() if boot.exists() else ""]
-    parts.append(os.readlink(pids) if pids.is_symlink() else "")  # noqa: PTH115 -- not a path: "pid:[4026531836]"
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+def owner_of(state: State | None) -> Owner | None:
+    """Who holds a run in this state: its message says so, so taking a run and saying whose it is are one step."""
+    return Owner.parse(state.message) if state else None
 
 
 def is_gone(owner: Owner | None, state: State, me: Owner, now: datetime, *, owner_alive: bool) -> bool:
@@ -117,7 +64,7 @@ async def give_back(
         return False
     if state is None or state.type not in HELD or (held and state.id != held):
         return False
-    if by and Owner.of(state) not in {None, by}:
+    if by and owner_of(state) not in {None, by}:
         return False
     if state.type is StateType.CANCELLING:
         await client.set_flow_run_state(flow_run_id, Cancelled(message=why), force=True)
@@ -158,10 +105,10 @@ async def _left_behind(client: PrefectClient, flow_run: FlowRun, me: Owner) -> b
     state = flow_run.state
     if state is None:
         return False
-    owner = Owner.of(state)
+    owner = owner_of(state)
     if owner is None and state.type is StateType.CANCELLING:  # whoever cancelled it wrote over the mark
         history = await client.read_flow_run_states(flow_run.id)
-        owner = next((mark for past in reversed(history) if (mark := Owner.of(past))), None)
+        owner = next((mark for past in reversed(history) if (mark := owner_of(past))), None)
     return is_gone(owner, state, me, datetime.now(UTC), owner_alive=owner is not None and owner.alive())
 
 

@@ -14,7 +14,8 @@ from prefect.states import Running
 
 from deployments import push
 from deployments.engine import Ending, InlineEngine
-from deployments.recovery import Owner
+from deployments.recovery import owner_of
+from tasks.owner import Owner
 
 _PAGE: Final = 100
 
@@ -42,7 +43,7 @@ def judge(theirs: State | None, known: set[UUID], me: Owner) -> Verdict:
     if theirs.is_scheduled():
         return Verdict.RECLAIM
     if theirs.type in {StateType.RUNNING, StateType.PENDING}:
-        return Verdict.KEEP if Owner.of(theirs) in (None, me) else Verdict.LEAVE
+        return Verdict.KEEP if owner_of(theirs) in (None, me) else Verdict.LEAVE
     return Verdict.LEAVE
 
 

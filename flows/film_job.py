@@ -99,9 +99,10 @@ async def _film(house: Studio, job: JobState, order: Order, verbs: Verbs, progre
     """Everything between the first word and the last."""
     if job.ended:
         return Ended(Ending.FAILED, job.error) if job.error else Ended(Ending.COMPLETED, "The film was there already.")
-    job = await _plan(house, job, order, verbs)
-    progress.planned(job)
-    await _make_scenes(house, job, verbs, progress)
+    async with house.slots():
+        job = await _plan(house, job, order, verbs)
+        progress.planned(job)
+        await _make_scenes(house, job, verbs, progress)
     job = await house.records.job(job.id)
     if not any(scene.clip for scene in job.scenes):
         return await _nothing(house, job)

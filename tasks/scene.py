@@ -26,6 +26,7 @@ from tasks.luma import (
     LumaError,
     RateLimited,
     SubmissionDoubted,
+    SubmissionLost,
     Unavailable,
     Undecidable,
 )
@@ -49,13 +50,6 @@ CONTESTED: Final = 10
 """How often a scene is begun anew because another process has moved it on meanwhile."""
 LAST_WORD: Final = 5.0
 """Seconds that a cancelled create may still take for its answer."""
-
-
-class SubmissionLost(LumaError):
-    """A doubted submission is surely not at Luma: nothing was begun, so it may be sent anew."""
-
-    retry = True
-    code = "luma_submission_lost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +94,12 @@ async def _go_on(tools: SceneTools, job_id: UUID, number: int, options: VideoOpt
         return await _kept(tools, scene.clip, scene.kept)
     if scene.given_up:  # before this run was begun again, or in an earlier one: nobody asked for another try
         raise LumaError(scene.error or "This scene could not be made.", code=scene.error_code)
-    attempt = scene.attempt
-    if attempt and attempt.state is not AttemptState.SUBMITTED:
-        attempt = await _settle(tools, attempt)
-    async with tools.gate.slot(job_id, creates=attempt is None) as slot:
-        attempt = attempt or await _submit(tools, slot, job_id, scene, options)
-        generation = await _wait(tools, attempt)
+    begun = scene.attempt
+    if begun and begun.state is not AttemptState.SUBMITTED:
+        begun = await _settle(tools, begun)
+    async with tools.gate.slot(job_id, creates=begun is None) as slot:
+        attempt = begun or await _submit(tools, slot, job_id, scene, options)
+        generation = await _wait(tools, attempt, resumed=begun is not None)
     clip = await _fetch(tools, attempt, generation)
     await tools.ledger.completed(attempt, clip)
     return clip
@@ -216,10 +210,13 @@ async def _look_for(tools: SceneTools, attempt: Attempt) -> Generation | None:
     )
 
 
-async def _wait(tools: SceneTools, attempt: Attempt) -> Generation:
+async def _wait(tools: SceneTools, attempt: Attempt, *, resumed: bool) -> Generation:
+    """The generation once it has ended; `resumed`: its callbacks may have come when nobody listened."""
+
     async def ask() -> Generation:
         generation_id, age = _submitted(attempt)
-        schedule = tools.polls.durations.schedule(Kind.of(attempt.request), called=doorbell is not None)
+        called = doorbell is not None and not resumed
+        schedule = tools.polls.durations.schedule(Kind.of(attempt.request), called=called)
         left = tools.deadline_seconds - age
         return await wait_for(tools.polls, generation_id, schedule, deadline_seconds=left, age=age, doorbell=doorbell)
 

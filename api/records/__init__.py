@@ -1,6 +1,7 @@
 """JobRecords: the only code that reads or writes the tables."""
 
 from api.records.base import JobNotFound, MoveRefused
+from api.records.gates import Gates
 from api.records.holds import Holds
 from api.records.jobs import Jobs, KeyReused, NewJob
 from api.records.ledger import Ledger
@@ -12,5 +13,5 @@ from api.records.reconciling import Paid, Reconciling
 __all__ = ["JobNotFound", "JobRecords", "KeyReused", "LiveJob", "MoveRefused", "NewJob", "Paid", "Waiting"]
 
 
-class JobRecords(Jobs, Ledger, Outbox, Library, Holds, Queue, Reconciling):
+class JobRecords(Jobs, Ledger, Outbox, Library, Holds, Gates, Queue, Reconciling):
     """The ledger: what people ask of it, what the flow tells it, what Prefect has yet to hear, and the rest."""

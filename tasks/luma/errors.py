@@ -99,6 +99,13 @@ class SubmissionDoubted(LumaError):
     code = "luma_submission_doubted"
 
 
+class SubmissionLost(LumaError):
+    """A doubted submission is surely not at Luma: nothing was begun, so it may be sent anew."""
+
+    retry = True
+    code = "luma_submission_lost"
+
+
 class Undecidable(LumaError):
     """A doubted submission can't be told found or lost: a person decides."""
 

@@ -5,7 +5,7 @@ All waiting for slots happens here, so that Luma hardly ever refuses; a freed sl
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Hashable
+from collections.abc import AsyncIterator, Callable, Hashable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -110,8 +110,10 @@ class Gate:
 
     def __init__(self, concurrency: int, creates_per_minute: int, *, permits: Permits | None = None) -> None:
         """`permits`: takes the place of a count of `concurrency` kept here; call `wake` when it has more of them."""
+        self.changed: Callable[[], object] = lambda: None
+        """Called when somebody begins to wait or a slot becomes free."""
         self._permits = permits or LocalPermits(concurrency)
-        self._window = SlidingWindow(creates_per_minute)
+        self._window = SlidingWindow(creates_per_minute or None)
         self._turns: Turns[_Waiter] = Turns()
         self._held_until, self._reason = -math.inf, ""
         self._closed: str | None = None
@@ -135,6 +137,31 @@ class Gate:
         finally:
             self._permits.give_back()
             self.wake()
+            self.changed()
+
+    @property
+    def waiting(self) -> int:
+        """Scenes that wait for a slot."""
+        return len(self._turns)
+
+    @property
+    def jobs_waiting(self) -> int:
+        """Jobs that have such scenes."""
+        return self._turns.jobs
+
+    @property
+    def created(self) -> int:
+        """Creates that count now against those of a minute."""
+        return self._window.used(self._now())
+
+    def allow_creates(self, per_minute: int) -> None:
+        """So many from now on."""
+        self._window.limit = per_minute
+        self.wake()
+
+    def recall(self, ages: Iterable[float]) -> None:
+        """Count creates against the minute that an earlier process sent so many seconds ago."""
+        self._window.recall(self._now(), ages)
 
     def hold(self, seconds: float | None, reason: str) -> None:
         """Let nobody create for so many seconds, of which the longest count, or until `let_go` (None)."""
@@ -169,9 +196,9 @@ class Gate:
         return GateStats(
             limit=self._permits.limit,
             held=self._permits.held,
-            waiting=len(self._turns),
-            jobs_waiting=len(self._turns.places()),
-            creates_last_minute=self._window.used(now),
+            waiting=self.waiting,
+            jobs_waiting=self.jobs_waiting,
+            creates_last_minute=self.created,
             reason=self._closed or (self._reason if left > 0 else None),
             seconds_left=left if left > 0 and self._closed is None else None,
         )
@@ -207,6 +234,7 @@ class Gate:
         waiter = _Waiter(job, asyncio.get_running_loop().create_future(), has_permit)
         (self._turns.rejoin if has_permit else self._turns.join)(job, waiter)
         self.wake()
+        self.changed()
         try:
             return await waiter.granted
         except asyncio.CancelledError:

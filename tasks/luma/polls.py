@@ -91,8 +91,9 @@ class Polls:
     async def rung(self, one: Watched) -> None:
         """Its callback came: look at once."""
         one.rung = True
-        await asyncio.sleep(max(0.0, one.asked + RING_GAP - _clock()))
-        if one.rung and not one.asking:
+        while (early := one.asked + RING_GAP - _clock()) > 0:  # noqa: ASYNC110 - the clock tells no event
+            await asyncio.sleep(early)
+        if one.rung and not one.asking and one in self._watched.get(one.id, ()):
             self._begin(self._ask(one), [one])
 
     async def _look(self) -> None:
@@ -129,18 +130,24 @@ class Polls:
     def _begin(self, asking: Coroutine[Any, Any, None], asked: list[Watched]) -> None:
         for one in asked:
             one.asking, one.asked, one.rung = True, _clock(), False
-        task = asyncio.create_task(asking)
-        self._asking.add(task)
-        task.add_done_callback(lambda task: self._done(task, asked))
+        self._start(asking, lambda: self._asked(asked))
 
-    def _done(self, task: asyncio.Task[None], asked: list[Watched]) -> None:
-        self._asking.discard(task)
-        if not task.cancelled() and (error := task.exception()):
-            log.error("a poll failed", exc_info=error)
+    def _start(self, work: Coroutine[Any, Any, None], then: Callable[[], None] = lambda: None) -> None:
+        def done(task: asyncio.Task[None]) -> None:
+            self._asking.discard(task)
+            if not task.cancelled() and (error := task.exception()):
+                log.error("a poll failed", exc_info=error)
+            then()
+
+        task = asyncio.create_task(work)
+        self._asking.add(task)
+        task.add_done_callback(done)
+
+    def _asked(self, asked: list[Watched]) -> None:
         for one in asked:
             one.asking = False
-            if one.rung and one in self._watched.get(one.id, ()):  # while we asked
-                self._begin(self._ask(one), [one])
+            if one.rung:  # while we asked
+                self._start(self.rung(one))
         self._changed.set()
 
     async def _ask(self, one: Watched) -> None:
@@ -173,7 +180,7 @@ class Polls:
                     missing.discard(one)
                 if not missing or rows >= most:
                     break
-        more_pages = max(0, rows - 1) // (PAGE - OVERLAP)
+        more_pages = math.ceil(max(0, rows - PAGE) / (PAGE - OVERLAP))
         self.polls += more_pages
         self._tokens -= more_pages
 

@@ -23,6 +23,11 @@ class Turns(Generic[T]):
     def __bool__(self) -> bool:
         return bool(self._front or self._ring)
 
+    @property
+    def jobs(self) -> int:
+        """How many jobs have a waiter."""
+        return len({job for job, _ in self._front} | self._ring.keys()) if self._front else len(self._ring)
+
     def join(self, job: Hashable, waiter: T) -> None:
         """Wait behind the job's own; a job new to the ring begins at its end."""
         self._ring.setdefault(job, deque()).append(waiter)

@@ -1,5 +1,7 @@
 """At most so many creates in any minute, as Luma counts them."""
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,13 +18,13 @@ class Place:
 
 
 class SlidingWindow:
-    """Places for `limit` creates in any WINDOW seconds; 0: no limit.
+    """Places for `limit` creates in any WINDOW seconds; None: any number.
 
     Luma counts a create at some moment between its leaving here and its answer's arriving here, so a place is kept for
     a window from the answer where that is known, and from the start and a bit more where it isn't.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int | None) -> None:
         self.limit = limit
         self._places: list[Place] = []
 
@@ -32,17 +34,23 @@ class SlidingWindow:
         return len(self._places)
 
     def free_at(self, now: float) -> float:
-        """The moment from which one more create is allowed; `now` when it is already."""
-        if not self.limit or (used := self.used(now)) < self.limit:
+        """The moment from which one more create is allowed; `now` when it is already, infinity when none is."""
+        if self.limit is None or (used := self.used(now)) < self.limit:
             return now
+        if not self.limit:
+            return math.inf
         return sorted(place.until for place in self._places)[used - self.limit]
 
     def take(self, now: float) -> Place:
         """A place for a create that starts now."""
         place = Place(now + WINDOW + UNANSWERED)
-        if self.limit:
+        if self.limit is not None:
             self._places.append(place)
         return place
+
+    def recall(self, now: float, ages: Iterable[float]) -> None:
+        """Creates that went out before this window was kept, so many seconds ago."""
+        self._places += [Place(now - age + WINDOW + UNANSWERED) for age in ages]
 
     def answered(self, place: Place, now: float) -> None:
         """The create's answer is here: Luma counted it no later than now."""

@@ -15,6 +15,9 @@ from tasks.ledger import AttemptState
 from tasks.settings import Settings
 from tests.end_to_end.running import Stack
 
+FOREIGN = "A foreign film"
+"""Prompt of the generations that tests begin at Luma themselves, past the ledger."""
+
 
 @dataclass
 class Books:
@@ -44,7 +47,7 @@ class Books:
 def books(stack: Stack) -> Books:
     """Compare the ledger of a stack with the sandbox's charges."""
     charged = httpx.get(f"{stack.sandbox}/_sandbox/charges", timeout=30).json()["charges"]
-    return compare([charge["generation_id"] for charge in charged], attempts(stack))
+    return compare([one["generation_id"] for one in charged if one["prompt"] != FOREIGN], attempts(stack))
 
 
 def attempts(stack: Stack) -> list[AttemptRow]:

@@ -11,7 +11,7 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import State, StateType
 
 from deployments.deploy import deploy
-from deployments.recovery import Owner
+from deployments.recovery import owner_of
 from tasks.settings import Settings
 
 WORKER = """
@@ -84,7 +84,7 @@ class Run:
 
     async def owner(self) -> str | None:
         state = await self.state()
-        owner = Owner.of(state)
+        owner = owner_of(state)
         return owner.name if owner and state.type is StateType.RUNNING else None
 
     async def until_begun(self, times: int = 1, seconds: float = 20) -> None:

@@ -9,6 +9,7 @@ import httpx
 
 from deployments.stack import environment
 from tasks.settings import Settings
+from tests.end_to_end.books import FOREIGN
 from tests.end_to_end.running import Stack, clean_env, run
 
 
@@ -23,7 +24,7 @@ def test_a_generation_that_nobody_knows_is_told_and_costs(stack: Stack) -> None:
     assert before["compared"] >= 3
     body = {
         "model": "ray-2",
-        "prompt": "A foreign film",
+        "prompt": FOREIGN,
         "resolution": "720p",
         "duration": "5s",
         "aspect_ratio": "16:9",
@@ -40,7 +41,7 @@ def test_a_generation_that_nobody_knows_is_told_and_costs(stack: Stack) -> None:
     told = json.loads(said.stdout)
     assert told["agree"] is False
     [found] = [one for one in told["differences"] if one["generationId"] == begun["id"]]
-    assert (found["knownTo"], found["jobId"], found["prompt"]) == ("luma", None, "A foreign film")
+    assert (found["knownTo"], found["jobId"], found["prompt"]) == ("luma", None, FOREIGN)
     assert found["costUsd"] > 0.5
     shown = reconcile(stack)
     assert shown.returncode == 1

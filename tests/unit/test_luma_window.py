@@ -7,7 +7,7 @@ from tasks.luma.window import SKEW, UNANSWERED, WINDOW, Place, SlidingWindow
 
 
 def test_no_limit_is_always_free() -> None:
-    window = SlidingWindow(0)
+    window = SlidingWindow(None)
     for _ in range(1000):
         assert window.free_at(5.0) == 5.0
         window.take(5.0)

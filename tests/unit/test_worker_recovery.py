@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from prefect.client.schemas.objects import State, StateType
 from prefect.states import Running
 
-from deployments.recovery import PENDING_SECONDS, Owner, is_gone
+from deployments.recovery import PENDING_SECONDS, is_gone, owner_of
+from tasks.owner import Owner
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ME = Owner("alpha", "house", "space1", 1, 1.0)
@@ -26,12 +27,12 @@ NAMES = st.text(st.characters(exclude_characters="/%", exclude_categories=["Cc",
 )
 def test_an_owner_is_read_from_the_state_it_marked(name: str, host: str, space: str, pid: int, started: float) -> None:
     owner = Owner(name, host, space, pid, started)
-    assert Owner.of(Running(message=str(owner))) == owner
+    assert owner_of(Running(message=str(owner))) == owner
 
 
 @pytest.mark.parametrize("message", [None, "", "The worker of this run fell silent.", "a at b (c/x/1.0)", "at (/1/1)"])
 def test_other_messages_name_nobody(message: str | None) -> None:
-    assert Owner.of(Running(message=message)) is None
+    assert owner_of(Running(message=message)) is None
 
 
 def test_this_process_is_alive_and_knows_itself_again() -> None:

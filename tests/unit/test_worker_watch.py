@@ -16,8 +16,8 @@ from prefect.states import (
     Suspended,
 )
 
-from deployments.recovery import Owner
 from deployments.watch import Verdict, judge
+from tasks.owner import Owner
 
 ME = Owner("alpha", "house", "space1", 1, 1.0)
 OTHER = Owner("beta", "house", "space1", 2, 2.0)

@@ -1,0 +1,298 @@
+"""Several processes before one account, under virtual time: never too many, fair, nothing idle, the dead forgotten."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from tasks.clock import CLOCK
+from tasks.luma import Gate
+from tasks.luma.leases import SECONDS, LeasedPermits
+from tasks.luma.share import CREATES, LINGER_SECONDS, SLOTS, TELL_SECONDS, GateReport, Share
+from tasks.luma.window import SKEW, WINDOW
+from tests.virtual_time import run
+
+NOBODY = 2**22 - 1  # a process id that no process has
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+class Away(Exception):
+    """The other side can't be reached."""
+
+
+@dataclass
+class Prefect:
+    """Limits with leases, as Prefect's server keeps them."""
+
+    limits: dict[str, int]
+    leases: dict[UUID, tuple[str, int, float]] = field(default_factory=dict)
+    away: bool = False
+    asked: int = 0
+    most: int = 0
+
+    async def lease(self, limit: str, slots: int, seconds: float) -> UUID | None:
+        await self._answer()
+        if self.taken(limit) + slots > self.limits[limit]:
+            return None
+        key = uuid4()
+        self.leases[key] = (limit, slots, now() + seconds)
+        return key
+
+    async def renew(self, lease: UUID, seconds: float) -> bool:
+        await self._answer()
+        self.taken(SLOTS)
+        if lease in self.leases:
+            limit, slots, _ = self.leases[lease]
+            self.leases[lease] = (limit, slots, now() + seconds)
+        return lease in self.leases
+
+    async def release(self, lease: UUID) -> None:
+        await self._answer()
+        self.leases.pop(lease, None)
+
+    def taken(self, limit: str) -> int:
+        self.leases = {key: lease for key, lease in self.leases.items() if lease[2] > now()}
+        return sum(slots for name, slots, _ in self.leases.values() if name == limit)
+
+    async def _answer(self) -> None:
+        self.asked += 1
+        await asyncio.sleep(0.02)
+        if self.away:
+            raise Away
+
+
+@dataclass
+class Ledger:
+    """Where gates are told of."""
+
+    gates: dict[UUID, GateReport] = field(default_factory=dict)
+    sent: list[datetime] = field(default_factory=list)
+
+    async def tell_gate(self, mine: GateReport) -> list[GateReport]:
+        self.gates[mine.id] = mine
+        return [one for key, one in self.gates.items() if key != mine.id]
+
+    async def close_gate(self, gate_id: UUID) -> None:
+        self.gates.pop(gate_id, None)
+
+    async def created_since(self, moment: datetime) -> list[datetime]:
+        return [at for at in self.sent if at >= moment]
+
+
+class World:
+    """One account and its processes."""
+
+    def __init__(self, slots: int, creates: int = 0) -> None:
+        self.prefect, self.ledger = Prefect({SLOTS: slots, CREATES: creates}), Ledger()
+        self.slots, self.creates = slots, creates
+        self.running = self.most = 0
+        self.begun: list[tuple[str, float]] = []
+
+    def process(self) -> "Process":
+        return Process(self)
+
+    @asynccontextmanager
+    async def generation(self, name: str) -> AsyncIterator[None]:
+        self.running += 1
+        self.most = max(self.most, self.running)
+        self.begun.append((name, now()))
+        self.ledger.sent.append(EPOCH + timedelta(seconds=now()))
+        try:
+            yield
+        finally:
+            self.running -= 1
+
+
+class Process:
+    """A gate of its own, on the slots of all."""
+
+    def __init__(self, world: World) -> None:
+        self.world, self.permits = world, LeasedPermits(world.slots)
+        self.gate = Gate(world.slots, world.creates, permits=self.permits)
+        self.share = Share(self.gate, self.permits, creates=world.creates, lessor=world.prefect, ledger=world.ledger)
+
+    async def job(self, name: str, scenes: int, seconds: float) -> None:
+        async with self.share.kept(), asyncio.TaskGroup() as group:
+            for _ in range(scenes):
+                group.create_task(self._scene(name, seconds))
+
+    async def _scene(self, name: str, seconds: float) -> None:
+        async with self.gate.slot(name) as slot, self.world.generation(name):
+            slot.answered()
+            await asyncio.sleep(seconds)
+
+    def die(self, owner: str | None = None) -> None:
+        """As by `kill -9`: nothing is given back; `owner`: what others read of who it was."""
+        keeping = self.share._keeping
+        if keeping:
+            keeping.cancel()
+        told = self.world.ledger.gates
+        owner = owner or str(replace(self.share._owner, pid=NOBODY))
+        told[self.share.id] = replace(told[self.share.id], owner=owner)
+
+
+def play(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def timed() -> None:
+        loop = asyncio.get_running_loop()
+        CLOCK.set(lambda: EPOCH + timedelta(seconds=loop.time()))
+        await main()
+
+    run(timed())
+
+
+def test_a_process_alone_has_all_slots_with_few_requests() -> None:
+    async def main() -> None:
+        world = World(10)
+        await world.process().job("a", 40, 30)
+        assert world.most == 10
+        assert now() < 121
+        assert world.prefect.asked < 80
+        await asyncio.sleep(LINGER_SECONDS + TELL_SECONDS)
+        assert world.prefect.leases == {}
+        assert world.ledger.gates == {}
+
+    play(main)
+
+
+def test_the_first_scene_finds_a_slot_leased() -> None:
+    async def main() -> None:
+        world = World(10)
+        process = world.process()
+        async with process.share.kept():
+            await asyncio.sleep(0.1)
+            assert process.permits.allowed == 1
+            before = now()
+            async with process.gate.slot("a"):
+                assert now() == before
+
+    play(main)
+
+
+@pytest.mark.parametrize(("slots", "processes"), [(10, 2), (10, 3), (4, 2), (1, 2), (100, 4)])
+def test_processes_together_never_pass_the_limit_and_lose_little_time(slots: int, processes: int) -> None:
+    async def main() -> None:
+        world = World(slots)
+        jobs = [world.process().job(f"job {number}", 4 * slots, 20) for number in range(processes)]
+        await asyncio.gather(*jobs)
+        assert world.most == slots
+        assert now() < 1.05 * processes * 4 * 20 + 2
+
+    play(main)
+
+
+def test_a_small_job_elsewhere_is_not_starved_by_a_large_one() -> None:
+    async def main() -> None:
+        world = World(10)
+        large = asyncio.create_task(world.process().job("large", 100, 20))
+        await asyncio.sleep(5)
+        begun = now()
+        await world.process().job("small", 3, 20)
+        assert now() - begun < 45  # the first that end at the other process, and its own 20 seconds
+        await large
+        assert now() < 1.06 * 103 * 20 / 10 + 20
+
+    play(main)
+
+
+def test_a_dead_processs_slots_come_back_within_a_lease() -> None:
+    async def main() -> None:
+        world = World(4)
+        dead = world.process()
+        dying = asyncio.create_task(dead.job("dead", 8, 1000))
+        await asyncio.sleep(3)
+        world.ledger.gates = {
+            key: replace(one, owner="x at elsewhere (0/1/1.0)") for key, one in world.ledger.gates.items()
+        }
+        dead.die()
+        dying.cancel()
+        begun = now()
+        await world.process().job("living", 4, 1)
+        assert now() - begun < SECONDS + 3
+
+    play(main)
+
+
+def test_a_successor_on_the_same_machine_takes_the_slots_over_at_once() -> None:
+    async def main() -> None:
+        world = World(4)
+        dead = world.process()
+        dying = asyncio.create_task(dead.job("dead", 8, 1000))
+        await asyncio.sleep(3)
+        dead.die()
+        dying.cancel()
+        await asyncio.sleep(0)
+        begun = now()
+        await world.process().job("living", 4, 1)
+        assert now() - begun < 3
+        assert list(world.ledger.gates) != [dead.share.id]
+
+    play(main)
+
+
+def test_creates_keep_to_the_minute_over_all_processes() -> None:
+    async def main() -> None:
+        world = World(100, creates=20)
+        await asyncio.gather(*(world.process().job(f"job {number}", 40, 1) for number in range(2)))
+        starts = [at for _, at in world.begun]
+        for at in starts:
+            assert sum(at - WINDOW < other <= at for other in starts) <= 20
+        assert now() < 3 * (WINDOW + SKEW) + 15
+
+    play(main)
+
+
+def test_a_process_begun_anew_counts_what_was_sent_before() -> None:
+    async def main() -> None:
+        world = World(100, creates=20)
+        first = world.process()
+        await first.job("before", 20, 1)
+        first.die()
+        await asyncio.sleep(10)
+        await world.process().job("after", 5, 1)
+        starts = [at for name, at in world.begun if name == "after"]
+        assert min(starts) >= WINDOW
+        assert min(starts) < WINDOW + SECONDS / 10
+
+    play(main)
+
+
+def test_with_prefect_away_leases_end_and_come_again() -> None:
+    async def main() -> None:
+        world = World(2)
+        process = world.process()
+        job = asyncio.create_task(process.job("a", 40, 5))
+        await asyncio.sleep(10)
+        world.prefect.away = True
+        await asyncio.sleep(SECONDS + 10)
+        assert process.permits.allowed == 0
+        assert world.running == 0
+        world.prefect.away = False
+        await asyncio.sleep(5)
+        assert world.running == 2
+        await job
+
+    play(main)
+
+
+def test_a_closed_process_gives_back_at_once() -> None:
+    async def main() -> None:
+        world = World(4)
+        process = world.process()
+        job = asyncio.create_task(process.job("a", 8, 100))
+        await asyncio.sleep(3)
+        assert world.prefect.taken(SLOTS) == 4
+        job.cancel()
+        await process.share.close()
+        assert world.prefect.taken(SLOTS) == 0
+        assert world.ledger.gates == {}
+
+    play(main)
