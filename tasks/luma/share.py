@@ -79,6 +79,8 @@ class _Pool:
     """Tell the gate how many it may have in use."""
     due: int = 0
     grow_at: float = 0.0
+    short: bool = False
+    """More is due than could be leased."""
     used_at: float = 0.0
 
     def __post_init__(self) -> None:
@@ -99,6 +101,7 @@ class _Pool:
         if self.leases.slots < wanted and at >= self.grow_at:
             await self.leases.grow(wanted - self.leases.slots)
             self.grow_at = _now() + REFUSED_SECONDS if self.leases.refused else at
+        self.short = self.leases.slots < wanted
         if mine.needs:
             self.used_at = at
         if at >= self.used_at + LINGER_SECONDS or any(other.waiting for other in others):
@@ -176,7 +179,7 @@ class Share:
             await asyncio.sleep(REFUSED_SECONDS)
             return
         due = [self._tell_at, *(pool.leases.renew_at for pool in self._pools)]
-        due += [pool.grow_at for pool in self._pools if pool.leases.refused]
+        due += [pool.grow_at for pool in self._pools if pool.short]
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.005, min(due) - _now())):
                 await self._changed.wait()
