@@ -113,6 +113,15 @@ class PrefectApi:
         """See `Lessor.release`. Raises `PrefectAway`."""
         _check(await self._post(f"{_LIMITS}/decrement-with-lease", {"lease_id": str(lease)}))
 
+    async def taken(self, limit: str) -> int:
+        """See `Lessor.taken`. Raises `PrefectAway`."""
+        answer = await self._send(self._http.build_request("GET", f"{_LIMITS}/{limit}"))
+        return int(_json(answer)["active_slots"])
+
+    async def forget(self, limit: str, slots: int) -> None:
+        """See `Lessor.forget`. Raises `PrefectAway`."""
+        _check(await self._post(f"{_LIMITS}/decrement", {"names": [limit], "slots": slots}))
+
     async def deployment_status(self) -> str:
         """READY when a worker serves our deployment. Raises `PrefectAway`, `NoDeployment`."""
         return str((await self._read_deployment())["status"])

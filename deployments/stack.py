@@ -22,6 +22,7 @@ PREFECT_SERVER: Final = ("-m", "uvicorn", "--factory", "deployments.prefect_serv
 PREFECT_ENV: Final = {
     "PREFECT__SERVER_FINAL": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",  # over a restart
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
     "DO_NOT_TRACK": "1",
 }

@@ -26,6 +26,12 @@ class Lessor(Protocol):
     async def release(self, lease: UUID) -> None:
         """Give its slots back; none is no error."""
 
+    async def taken(self, limit: str) -> int:
+        """Slots of the limit that are not free."""
+
+    async def forget(self, limit: str, slots: int) -> None:
+        """Count so many as free whose leases were lost: a server that keeps them in memory was begun anew."""
+
 
 @dataclass(slots=True)
 class Lease:

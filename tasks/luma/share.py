@@ -7,8 +7,7 @@ to divide them. While nobody else waits, a freed slot goes to the next scene her
 import asyncio
 import contextlib
 import logging
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -16,8 +15,9 @@ from uuid import UUID, uuid4
 
 from tasks.clock import now
 from tasks.luma.gate import Gate
-from tasks.luma.leases import LeasedPermits, Leases, Lessor
-from tasks.luma.shares import Claim, part, spare
+from tasks.luma.leases import LeasedPermits, Lessor
+from tasks.luma.pool import LINGER_SECONDS, REFUSED_SECONDS, Pool
+from tasks.luma.shares import Claim
 from tasks.luma.window import WINDOW
 from tasks.owner import Owner
 
@@ -26,12 +26,8 @@ log = logging.getLogger("storyreel.share")
 SLOTS: Final = "luma"
 CREATES: Final = "luma-creates"
 """Names of the limits at Prefect: generations at once, and creates in a minute."""
-BLOCKS: Final = 10  # leases that make up a limit: to a tenth of it, any division between processes is possible
 TELL_SECONDS: Final = 1.0  # between tellings of our gate and looks at the others'
-REFUSED_SECONDS: Final = 0.5  # between tries while the limit has no more
 SILENT_SECONDS: Final = 10.0  # after which a gate that tells nothing new is gone
-LINGER_SECONDS: Final = 5.0  # for which unused slots are kept when nobody waits for them
-TURN_SECONDS: Final = 30.0  # for which an odd slot belongs to one process, before the next one's turn
 CLOSE_SECONDS: Final = 2.0
 
 
@@ -68,47 +64,6 @@ class GateLedger(Protocol):
         """When creates were sent since then, by any process, the earliest first."""
 
 
-@dataclass(slots=True)
-class _Pool:
-    """One limit: what is leased of it and what the gate has in use."""
-
-    leases: Leases
-    limit: int
-    held: Callable[[], int]
-    allow: Callable[[int], None]
-    """Tell the gate how many it may have in use."""
-    due: int = 0
-    grow_at: float = 0.0
-    short: bool = False
-    """More is due than could be leased."""
-    used_at: float = 0.0
-
-    def __post_init__(self) -> None:
-        self.leases.changed = self.apply
-
-    def apply(self) -> None:
-        """Tell the gate what it has: not what is to be given back."""
-        slots = self.leases.slots
-        sizes = {key: lease.slots for key, lease in self.leases.all.items()}
-        self.allow(slots - sum(sizes[key] for key in spare(sizes, slots - self.due)))
-
-    async def settle(self, mine: Claim, others: list[Claim], *, ahead: bool) -> None:
-        """Lease what is needed and due, give back what is neither; `ahead`: a first scene will come soon."""
-        at, turn = _now(), int(time.time() // TURN_SECONDS)
-        self.due = part(self.limit, mine, others, turn)
-        wanted = min(max(mine.needs, ahead), self.due)
-        self.apply()
-        if self.leases.slots < wanted and at >= self.grow_at:
-            await self.leases.grow(wanted - self.leases.slots)
-            self.grow_at = _now() + REFUSED_SECONDS if self.leases.refused else at
-        self.short = self.leases.slots < wanted
-        if mine.needs:
-            self.used_at = at
-        if at >= self.used_at + LINGER_SECONDS or any(other.waiting for other in others):
-            await self.leases.shrink(self.leases.slots - max(mine.held, wanted))
-        self.apply()
-
-
 class Share:
     """Leases for one gate, while somebody makes scenes behind it."""
 
@@ -116,10 +71,9 @@ class Share:
         """`creates`: the account's limit of creates a minute; 0: none."""
         self.id = uuid4()
         self._gate, self._permits, self._ledger, self._owner = gate, permits, ledger, Owner.here("gate")
-        self._pools = [_Pool(_leases(lessor, SLOTS, permits.limit), permits.limit, lambda: permits.held, self._allow)]
+        self._pools = [Pool.of(lessor, SLOTS, permits.limit, lambda: permits.held, self._allow)]
         if creates:
-            places = _leases(lessor, CREATES, creates)
-            self._pools.append(_Pool(places, creates, lambda: gate.created, gate.allow_creates))
+            self._pools.append(Pool.of(lessor, CREATES, creates, lambda: gate.created, gate.allow_creates))
             gate.allow_creates(0)
         self._others: dict[UUID, tuple[GateReport, float]] = {}
         self._tell_at = 0.0
@@ -209,7 +163,8 @@ class Share:
         for pool in self._pools:
             limit = pool.leases.limit
             others = [one.claim(limit) for one in self._live()]
-            await pool.settle(mine.claim(limit), others, ahead=self._users > 0)
+            known = sum(slots for one in self._live() for _, name, slots in one.leases if name == limit)
+            await pool.settle(mine.claim(limit), others, known, ahead=self._users > 0)
         if self._leased() != before:
             self._tell_at = _now()
 
@@ -248,10 +203,6 @@ class Share:
         held = {pool.leases.limit: pool.held() for pool in self._pools}
         waiting, jobs = self._gate.waiting, self._gate.jobs_waiting
         return GateReport(self.id, str(self._owner), waiting, jobs, held, self._leased(), now())
-
-
-def _leases(lessor: Lessor, limit: str, slots: int) -> Leases:
-    return Leases(lessor, limit, block=-(-slots // BLOCKS))
 
 
 def _now() -> float:

@@ -13,7 +13,8 @@ import pytest
 from tasks.clock import CLOCK
 from tasks.luma import Gate
 from tasks.luma.leases import SECONDS, LeasedPermits
-from tasks.luma.share import CREATES, LINGER_SECONDS, SLOTS, TELL_SECONDS, GateReport, Share
+from tasks.luma.pool import LINGER_SECONDS, LOOK_SECONDS, LOST_SECONDS
+from tasks.luma.share import CREATES, SLOTS, TELL_SECONDS, GateReport, Share
 from tasks.luma.window import SKEW, WINDOW
 from tests.virtual_time import run
 
@@ -35,13 +36,13 @@ class Prefect:
 
     limits: dict[str, int]
     leases: dict[UUID, tuple[str, int, float]] = field(default_factory=dict)
+    forgotten: dict[str, int] = field(default_factory=dict)
     away: bool = False
     asked: int = 0
-    most: int = 0
 
     async def lease(self, limit: str, slots: int, seconds: float) -> UUID | None:
         await self._answer()
-        if self.taken(limit) + slots > self.limits[limit]:
+        if self.used(limit) + slots > self.limits[limit]:
             return None
         key = uuid4()
         self.leases[key] = (limit, slots, now() + seconds)
@@ -49,7 +50,7 @@ class Prefect:
 
     async def renew(self, lease: UUID, seconds: float) -> bool:
         await self._answer()
-        self.taken(SLOTS)
+        self.used(SLOTS)
         if lease in self.leases:
             limit, slots, _ = self.leases[lease]
             self.leases[lease] = (limit, slots, now() + seconds)
@@ -59,9 +60,24 @@ class Prefect:
         await self._answer()
         self.leases.pop(lease, None)
 
-    def taken(self, limit: str) -> int:
+    def used(self, limit: str) -> int:
         self.leases = {key: lease for key, lease in self.leases.items() if lease[2] > now()}
-        return sum(slots for name, slots, _ in self.leases.values() if name == limit)
+        leased = sum(slots for name, slots, _ in self.leases.values() if name == limit)
+        return leased + self.forgotten.get(limit, 0)
+
+    async def taken(self, limit: str) -> int:
+        await self._answer()
+        return self.used(limit)
+
+    async def forget(self, limit: str, slots: int) -> None:
+        await self._answer()
+        self.forgotten[limit] = max(0, self.forgotten.get(limit, 0) - slots)
+
+    def restart(self) -> None:
+        """As one that keeps leases in memory, and counts in its database."""
+        for limit in self.limits:
+            self.forgotten[limit] = self.used(limit)
+        self.leases.clear()
 
     async def _answer(self) -> None:
         self.asked += 1
@@ -283,16 +299,30 @@ def test_with_prefect_away_leases_end_and_come_again() -> None:
     play(main)
 
 
+def test_slots_that_a_restarted_server_forgot_are_freed() -> None:
+    async def main() -> None:
+        world = World(2)
+        job = asyncio.create_task(world.process().job("a", 80, 5))
+        await asyncio.sleep(10)
+        world.prefect.restart()
+        await asyncio.sleep(LOST_SECONDS + LOOK_SECONDS + 25)
+        assert world.running == 2
+        await job
+        assert world.most == 2
+
+    play(main)
+
+
 def test_a_closed_process_gives_back_at_once() -> None:
     async def main() -> None:
         world = World(4)
         process = world.process()
         job = asyncio.create_task(process.job("a", 8, 100))
         await asyncio.sleep(3)
-        assert world.prefect.taken(SLOTS) == 4
+        assert world.prefect.used(SLOTS) == 4
         job.cancel()
         await process.share.close()
-        assert world.prefect.taken(SLOTS) == 0
+        assert world.prefect.used(SLOTS) == 0
         assert world.ledger.gates == {}
 
     play(main)
