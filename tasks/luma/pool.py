@@ -2,11 +2,11 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Self
 
+from tasks.clock import now
 from tasks.luma.leases import SECONDS, Leases, Lessor
 from tasks.luma.shares import Claim, part, spare
 
@@ -58,7 +58,7 @@ class Pool:
 
         `known`: slots that the others say to have leased; `ahead`: a first scene will come soon.
         """
-        at, turn = _now(), int(time.time() // TURN_SECONDS)
+        at, turn = _now(), int(now().timestamp() // TURN_SECONDS)
         self.due = part(self.limit, mine, others, turn)
         wanted = min(max(mine.needs, ahead), self.due)
         self.apply()

@@ -67,9 +67,19 @@ class GateLedger(Protocol):
 class Share:
     """Leases for one gate, while somebody makes scenes behind it."""
 
-    def __init__(self, gate: Gate, permits: LeasedPermits, *, creates: int, lessor: Lessor, ledger: GateLedger) -> None:
-        """`creates`: the account's limit of creates a minute; 0: none."""
-        self.id = uuid4()
+    def __init__(
+        self,
+        gate: Gate,
+        permits: LeasedPermits,
+        *,
+        creates: int,
+        lessor: Lessor,
+        ledger: GateLedger,
+        every: float = TELL_SECONDS,
+        share_id: UUID | None = None,
+    ) -> None:
+        """`creates`: the account's limit of creates a minute, 0: none; `every`: seconds between looks at others."""
+        self.id, self._every = share_id or uuid4(), every
         self._gate, self._permits, self._ledger, self._owner = gate, permits, ledger, Owner.here("gate")
         self._pools = [Pool.of(lessor, SLOTS, permits.limit, lambda: permits.held, self._allow)]
         if creates:
@@ -172,7 +182,7 @@ class Share:
         at = _now()
         found = await self._ledger.tell_gate(self._report())
         self._others = {one.id: (one, self._heard(one, at)) for one in found}
-        self._tell_at = at + TELL_SECONDS
+        self._tell_at = at + self._every
 
     def _heard(self, one: GateReport, at: float) -> float:
         """When it last told something new, by our clock."""

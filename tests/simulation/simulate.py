@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
+from uuid import UUID
 
 import httpx
 from fastapi import FastAPI
@@ -30,10 +31,13 @@ from deployments.sandbox.drawing import DrawnClip, draw
 from deployments.sandbox.generations import Order, Shape
 from tasks.doorbells import Doorbells
 from tasks.luma import Account, DreamMachine, Gate
+from tasks.luma.leases import LeasedPermits
 from tasks.luma.polls import Polls
 from tasks.luma.prices import Prices
+from tasks.luma.share import CREATES, SLOTS, Share
 from tasks.settings import Settings
 from tests.simulation.engine import Engine, Worker
+from tests.simulation.limits import SlotLimits
 from tests.simulation.network import ToApi, ToLuma
 from tests.simulation.people import Person
 from tests.simulation.processes import START, Loop, Process
@@ -133,6 +137,8 @@ class World:
         self.storage = Storage(self.weather, self.watch.committed)
         self.watch.raw = self.storage.raw
         self.engine = Engine(self.weather, self.log)
+        self.limits = {SLOTS: config.dream_machine_concurrency, CREATES: config.dream_machine_creates_per_minute}
+        self.leases = SlotLimits(self.weather, self.limits)
         self.to_luma = ToLuma(self.weather, self.luma, httpx.ASGITransport(self.sandbox_app))
         self.people = httpx.AsyncClient(transport=to_api, base_url=STUDIO)
         self._generation = 0
@@ -152,7 +158,18 @@ class World:
     def _house(self, process: Process) -> Studio:
         records = JobRecords(self.storage.database())
         luma = DreamMachine(SecretStr("key"), self.settings.luma_base_url, transport=self.to_luma)
-        gate = Gate(self.sandbox.config.dream_machine_concurrency, self.sandbox.config.dream_machine_creates_per_minute)
+        slots, creates = self.limits.values()
+        permits = LeasedPermits(slots)
+        gate = Gate(slots, creates, permits=permits)
+        share = Share(
+            gate,
+            permits,
+            creates=creates,
+            lessor=self.leases,
+            ledger=records,
+            every=6.0,
+            share_id=UUID(int=self.random.getrandbits(128)),
+        )
         return Studio(
             settings=self.settings,
             records=records,
@@ -161,6 +178,7 @@ class World:
             gate=gate,
             account=Account("dream-machine", luma, gate, records, every=6.0),
             polls=Polls(luma, share=lambda: 0.2),
+            share=share,
             doorbells=Doorbells(records, every=6.0),
             prices=Prices.load(None),
         )
