@@ -89,12 +89,25 @@ def _engine(url: str, connect: Connect | None, *, embedded: bool) -> AsyncEngine
     if not embedded:
         waits = {"timeout": BUSY_SECONDS, "command_timeout": BUSY_SECONDS}
         engine = create_async_engine(
-            url, pool_size=10, max_overflow=20, pool_pre_ping=True, pool_timeout=BUSY_SECONDS, connect_args=waits, **own
+            url,
+            hide_parameters=True,
+            pool_size=10,
+            max_overflow=20,
+            pool_pre_ping=True,
+            pool_timeout=BUSY_SECONDS,
+            connect_args=waits,
+            **own,
         )
         event.listen(engine.sync_engine, "handle_error", _tell_away)
         return engine
     engine = create_async_engine(
-        url, pool_size=8, max_overflow=16, pool_timeout=BUSY_SECONDS, connect_args={"timeout": BUSY_SECONDS}, **own
+        url,
+        hide_parameters=True,
+        pool_size=8,
+        max_overflow=16,
+        pool_timeout=BUSY_SECONDS,
+        connect_args={"timeout": BUSY_SECONDS},
+        **own,
     )
     event.listen(engine.sync_engine, "connect", prepare_sqlite)
     event.listen(engine.sync_engine, "begin", begin_sqlite)

@@ -123,6 +123,7 @@ class Dispatcher:
             return await self._records.not_dispatched(row, str(error))
         if not await self._records.dispatched(row, run):
             await self._prefect.cancel_run(run)
+        log.info("job is handed to Prefect", extra={"job": row.job_id, "flow_run": run})
         return None
 
     async def _cancel(self, row: Waiting) -> None:

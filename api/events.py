@@ -15,6 +15,7 @@ from api.outlook import shown as with_outlook
 from api.records import JobRecords
 from api.records.bodies import Body
 from api.states import TERMINAL
+from tasks import logs
 from tasks.luma import Account
 from tasks.luma.durations import Took
 
@@ -119,6 +120,7 @@ class QueuePlaces:
         return self._refreshing
 
     async def _work_out(self) -> None:
+        logs.forget()  # it is for all
         try:
             if self._begun_at >= self._learnt_at + LEARN_EVERY:
                 self._past, self._learnt_at = await self._records.past(), self._begun_at

@@ -15,6 +15,7 @@ from api.database import AWAY
 from api.records import JobNotFound, KeyReused, MoveRefused
 from api.records.jobs import BadCursor
 from api.records.library import VideoNotFound
+from tasks.logs import bound
 
 log = logging.getLogger("storyreel.api")
 
@@ -199,7 +200,8 @@ async def _away(request: Request, error: Any) -> JSONResponse:
 
 
 async def _unexpected(request: Request, error: Any) -> JSONResponse:
-    log.error("unexpected error", exc_info=error)
+    with bound(request=request.scope.get("state", {}).get("request_id")):  # outside of the middleware that bound it
+        log.error("unexpected error", exc_info=error)
     return problem(request, Problem(500, "internal_error", "Something went wrong on our side. Please try again."))
 
 

@@ -85,11 +85,15 @@ def api(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     """Run one API process."""
     import uvicorn
 
+    from tasks import logs
+
+    logs.set_up(_settings())
     uvicorn.run(
         "api.app:create_app",
         factory=True,
         host=host,
         port=port,
+        log_config=None,
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=3,
@@ -103,13 +107,20 @@ def worker(
     deploy: Annotated[bool, typer.Option("--deploy", help="First make Prefect know the deployment.")] = False,
 ) -> None:
     """Run one worker, the same as `prefect worker start --pool storyreel` but quicker to start."""
+    import logging
+
+    from tasks import logs
+
+    logs.set_up(_settings())  # before Prefect is imported, which leaves the log to whoever has set it up
     from deployments.deploy import deploy_when_there
     from deployments.worker import run_worker
+
+    say = logging.getLogger("deployments.worker").info
 
     async def run() -> int:
         if deploy:
             await deploy_when_there(_settings())
-        return await run_worker(_settings(), name=name, limit=limit)
+        return await run_worker(_settings(), name=name, limit=limit, printer=say)
 
     raise typer.Exit(asyncio.run(run()))
 

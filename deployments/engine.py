@@ -12,6 +12,8 @@ from prefect._flow_run_suspension import FlowRunSuspensionRequest
 from prefect.client.schemas.objects import State
 from prefect.flow_engine import AsyncFlowRunEngine
 
+from tasks.logs import bound
+
 
 class Ending(Enum):
     """Why a worker ends a run before its flow does."""
@@ -59,6 +61,11 @@ class InlineEngine(AsyncFlowRunEngine[Any, Any]):
 
     async def run(self) -> None:
         """Run the flow to its end, whatever that is; raises what is beyond the flow, such as Prefect being away."""
+        run_id = self.flow_run.id if self.flow_run else None
+        with bound(flow_run=run_id, job=(self.parameters or {}).get("job_id") or run_id):
+            await self._run()
+
+    async def _run(self) -> None:
         async with self.start():
             while self.is_running():
                 async with self.run_context():

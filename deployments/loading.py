@@ -10,6 +10,8 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import WorkPoolFilter, WorkPoolFilterName
 from prefect.flows import Flow, load_flow_from_entrypoint
 
+from tasks.logs import said
+
 LIFETIME: Final = 60.0
 """Seconds for which a deployment is taken to be what it was."""
 
@@ -45,7 +47,7 @@ class Flows:
             try:
                 await self.of(client, deployment.id)
             except Exception as exc:  # noqa: BLE001 -- any import may fail; its runs will say so
-                logger.warning("The flow of deployment %s does not load: %r", deployment.name, exc)
+                logger.warning("The flow of deployment %s does not load: %s", deployment.name, said(exc))
 
     async def _load(self, entrypoint: str) -> Flow[Any, Any]:
         async with self._loading:

@@ -10,6 +10,8 @@ from prefect.events import Event
 from prefect.events.clients import get_events_subscriber
 from prefect.events.filters import EventAnyResourceFilter, EventFilter, EventNameFilter
 
+from tasks.logs import said
+
 DUE: Final = frozenset(f"prefect.flow-run.{name}" for name in ("Scheduled", "AwaitingRetry", "Resuming"))
 """Events after which a run may be due."""
 ENDED: Final = frozenset(
@@ -48,6 +50,7 @@ async def listen(events: EventFilter, connected: Callable[[], None], heard: Call
                 async for event in subscriber:
                     heard(event)
         except Exception as exc:  # noqa: BLE001 -- whatever breaks a subscription, the poll goes on and it is tried again
-            logger.log(logging.WARNING if wait < 0.5 else logging.DEBUG, "No events from Prefect, polling: %r", exc)
+            level = logging.WARNING if wait < 0.5 else logging.DEBUG
+            logger.log(level, "No events from Prefect, polling: %s", said(exc))
         await asyncio.sleep(wait)
         wait = min(wait * 2, _LONGEST_WAIT)

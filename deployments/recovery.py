@@ -96,7 +96,7 @@ async def sweep(client: PrefectClient, pool: str, me: Owner) -> list[UUID]:
         if await _left_behind(client, flow_run, me) and await give_back(
             client, flow_run.id, why, held=flow_run.state_id
         ):
-            logger.warning("Gave back run %s: %s", flow_run.name, why)
+            logger.warning("Gave back a run: %s", why, extra={"flow_run": flow_run.id})
             swept.append(flow_run.id)
     return swept
 

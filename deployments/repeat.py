@@ -8,6 +8,8 @@ from typing import Final
 import httpx
 from prefect.settings import PREFECT_API_URL
 
+from tasks.logs import said
+
 WORK_SECONDS: Final = 30.0
 """For one try; Prefect's client alone would go on for minutes."""
 RETRY_SECONDS: Final = 2.0
@@ -29,7 +31,12 @@ async def repeat(work: Callable[[], Awaitable[object]], seconds: float, soon: as
                 await work()
             failing = False
         except Exception as exc:  # noqa: BLE001 -- a worker outlives whatever Prefect does
-            logger.log(logging.DEBUG if failing else logging.WARNING, "%s failed: %r", work, exc)
+            logger.log(
+                logging.DEBUG if failing else logging.WARNING,
+                "%s failed: %s",
+                getattr(work, "__qualname__", work),
+                said(exc),
+            )
             failing = True
         await pause(min(seconds, RETRY_SECONDS) if failing else seconds, soon)
 

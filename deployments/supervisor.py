@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ctypes
+import json
 import os
 import signal
 import sys
@@ -20,6 +21,8 @@ CALM_SECONDS: Final = 60.0
 """A child that lived so long has its earlier deaths forgiven."""
 HOPELESS: Final = 4
 """Deaths in short order before anything was ready: it will not start."""
+TAIL: Final = 65_536
+"""Bytes of a log that are looked through for a reason; one line may hold a whole traceback."""
 _PR_SET_PDEATHSIG: Final = 1
 
 
@@ -117,10 +120,22 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 def last_line(log: Path) -> str:
     """The last that a part said, which is its reason when it has failed."""
     with log.open("rb") as lines:
-        lines.seek(max(0, log.stat().st_size - 4096))
-        said = [line.strip() for line in lines.read().decode(errors="replace").splitlines() if line.strip()]
+        lines.seek(max(0, log.stat().st_size - TAIL))
+        told = [part for line in lines.read().decode(errors="replace").splitlines() for part in _told(line)]
+    said = [line.strip() for line in told if line.strip()]
     errors = [line for line in said if "Error" in line or "Exception" in line]
     return (errors or said or [""])[-1]
+
+
+def _told(line: str) -> list[str]:
+    """What a line of the log says to a person: as it is, or the event and the error in it."""
+    try:
+        told = json.loads(line)
+    except ValueError:
+        return [line]
+    if not isinstance(told, dict) or "event" not in told:
+        return [line]
+    return [part for name in ("event", "error") if name in told for part in str(told[name]).splitlines()]
 
 
 def _ending(code: int) -> str:

@@ -54,6 +54,9 @@ Around = Callable[[], AbstractAsyncContextManager[object]]
 def composition_root() -> AbstractAsyncContextManager[object]:
     """Open what flows need (ledger, media, Luma) for the life of a worker."""
     from api.bootstrap import studio  # noqa: PLC0415 -- every command of Prefect's imports this module
+    from tasks import logs  # noqa: PLC0415
+
+    logs.set_up(Settings())
 
     return studio()
 
@@ -265,6 +268,7 @@ async def run_worker(
     limit: int | None = None,
     ready: Callable[[], None] | None = None,
     around: Around | None = None,
+    printer: Callable[..., None] = print,
 ) -> int:
     """Work for a pool until SIGTERM or SIGINT; the exit status of the process.
 
@@ -273,5 +277,5 @@ async def run_worker(
     """
     updates = {PREFECT_API_URL: settings.prefect_api_url} if settings.prefect_api_url else {}
     with temporary_settings(updates=updates):
-        await InlineWorker(pool, name=name, limit=limit, ready=ready, around=around).start()
+        await InlineWorker(pool, name=name, limit=limit, ready=ready, around=around).start(printer=printer)
     return 0

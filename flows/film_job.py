@@ -1,6 +1,7 @@
 """One run of a job from its first word to its last, whoever runs it: the flow is this with Prefect around it."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,10 +13,13 @@ from api.bootstrap import Studio
 from api.database import AWAY
 from tasks.files import MediaError
 from tasks.ledger import Clip, Film, JobCancelled, JobState, SceneState, Superseded
+from tasks.logs import bound
 from tasks.luma import LumaError
 from tasks.options import VideoOptions
 from tasks.scene import SceneTools
 from tasks.storyboard import SceneDraft, Storyboard
+
+log = logging.getLogger("storyreel.run")
 
 
 class Ending(StrEnum):
@@ -76,6 +80,14 @@ class Progress(Protocol):
 
 async def film_job(house: Studio, order: Order, verbs: Verbs, progress: Progress) -> Ended:
     """Make the film of a job, or go on making it. Whatever it raises, the job is as it was and may be run again."""
+    with bound(job=order.job_id, flow_run=order.run_id):
+        log.info("run begins")
+        ended = await _to_its_end(house, order, verbs, progress)
+        log.info("run ends: %s", ended.ending.value)
+        return ended
+
+
+async def _to_its_end(house: Studio, order: Order, verbs: Verbs, progress: Progress) -> Ended:
     try:
         job = await _begin(house, order)
         return await _film(house, job, order, verbs, progress)
@@ -156,6 +168,8 @@ async def _make_scene(tools: SceneTools, job: JobState, scene: SceneState, verbs
     except Exception as error:
         if isinstance(error, LumaError) and error.account_wide:
             raise
+        if not isinstance(error, LumaError | MediaError):
+            log.exception("scene failed on our side", extra={"scene": scene.number})
         await tools.ledger.scene_failed(job.id, scene.number, *_reason(error))
     progress.scene_ended()
 

@@ -16,6 +16,7 @@ from api.records.ledger import title_of
 from flows.asked import asked_again
 from flows.film_job import Ending, Order, film_job
 from flows.report import Report
+from tasks import logs
 from tasks.ledger import Clip, Film, JobState
 from tasks.options import MAX_SCENES, MAX_SCRIPT, MIN_SCRIPT, VideoOptions
 from tasks.scene import SceneTools
@@ -61,6 +62,7 @@ async def generate_video(
     run_id = UUID(runtime.flow_run.id)
     order = Order(job_id or run_id, run_id, script, options, title, storyboard or (), await _asked_again(run_id))
     async with studio() as house, Report(house.settings.studio_url) as report:
+        logs.set_up(house.settings)  # for a process of the run's own: a worker has done it
         ended = await film_job(house, order, PrefectVerbs(house), report)
     return _STATES[ended.ending](message=ended.message)
 

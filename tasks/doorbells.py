@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Final
 
+from tasks import logs
 from tasks.clock import now
 from tasks.ledger import SceneLedger
 
@@ -38,6 +39,7 @@ class Doorbells:
             self._heard.pop(token, None)
 
     async def _look(self) -> None:
+        logs.forget()  # it looks for all
         begun = now() - SKEW
         while self._bells:
             try:

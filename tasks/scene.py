@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
@@ -11,6 +12,7 @@ from tasks.clock import now
 from tasks.doorbells import Doorbells
 from tasks.film import inspect_clip, make_still
 from tasks.ledger import Attempt, AttemptState, Clip, GenerationClaimed, SceneLedger, SceneState, Superseded
+from tasks.logs import bound
 from tasks.luma import (
     Account,
     AccountError,
@@ -37,6 +39,8 @@ from tasks.luma.polling import wait_for
 from tasks.luma.polls import Polls
 from tasks.media import MediaError, MediaStore, clip_key, still_key
 from tasks.options import VideoOptions
+
+log = logging.getLogger("storyreel.scene")
 
 T = TypeVar("T")
 
@@ -83,7 +87,10 @@ async def make_clip(tools: SceneTools, job_id: UUID, number: int, options: Video
     it goes on from what the ledger knows.
     """
     for _ in range(CONTESTED):
-        with contextlib.suppress(Superseded):  # another process has gone further: go on from what it wrote
+        with (
+            contextlib.suppress(Superseded),
+            bound(job=job_id, scene=number),
+        ):  # another process has gone further: go on from what it wrote
             return await _go_on(tools, job_id, number, options)
     raise Superseded
 
@@ -159,6 +166,7 @@ async def _post(tools: SceneTools, attempt: Attempt, request: GenerationRequest)
         await tools.ledger.doubted(attempt, str(error))
         raise
     except LumaError as error:
+        log.warning("Luma refused the scene", extra={"attempt": attempt.id, "code": error.code})
         await tools.ledger.refused(attempt, str(error))
         raise
     except GenerationClaimed as error:  # by another attempt with the same words, which took ours for its own
@@ -196,6 +204,7 @@ async def _settle(tools: SceneTools, attempt: Attempt) -> Attempt:
             raise SubmissionLost("Luma's answer was lost and nothing was begun there; trying again.")
         with contextlib.suppress(GenerationClaimed):  # by another attempt with the same words: look for the next
             await tools.ledger.submitted(attempt, found.id)
+            log.warning("a lost answer's generation was found and adopted", extra={"attempt": attempt.id})
             return _with(attempt, found)
     raise Unavailable("Luma's list holds this scene for another one; trying again.")
 

@@ -65,6 +65,9 @@ class Settings(BaseSettings):
     blocking_seconds: Annotated[float, Field(gt=0, le=3600)] = 50
     """How long the deprecated blocking endpoint waits before it answers with the job as it is."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """From where on our own parts are heard."""
+    log_format: Literal["auto", "json", "text"] = "auto"
+    """One JSON object a line, or sentences; auto: sentences on a terminal."""
 
     @field_validator(
         "luma_base_url", "agents_base_url", "public_url", "studio_url", "prefect_api_url", "prefect_ui_url"
@@ -72,6 +75,11 @@ class Settings(BaseSettings):
     @classmethod
     def _no_trailing_slash(cls, value: str | None) -> str | None:
         return value.rstrip("/") if value else value
+
+    def secrets(self) -> list[str]:
+        """What must never be shown."""
+        named = (self.luma_api_key, self.agents_api_key, self.prefect_api_key, self.prefect_auth_string)
+        return [secret.get_secret_value() for secret in named if secret]
 
     @property
     def callback_base(self) -> str | None:

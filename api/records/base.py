@@ -12,6 +12,7 @@ from api import states
 from api.database import Database
 from api.models import AttemptRow, GenerationJob, SceneRow
 from api.records.bodies import Bodies
+from api.records.telling import Before, tell
 from api.states import MOVES, TERMINAL, JobStatus, Move, SceneStatus
 from api.views import job_view
 from tasks.clock import now
@@ -93,9 +94,11 @@ class Records:
             if job is None:
                 raise JobNotFound
             change = Change(session, job, *await _belongings(session, job_id))
+            before = Before.of(change)
             yield change
             if session.new or session.dirty or session.deleted:
                 self.publish(change)
+        tell(before, change)
 
     async def snapshot(self, job_id: UUID) -> Change:
         """A job as it is, for reading only. Raises `JobNotFound`."""

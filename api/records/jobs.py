@@ -1,6 +1,7 @@
 """What people ask of jobs: make, read, list, cancel, retry, another take."""
 
 import hashlib
+import logging
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from api.views import summary
 from tasks.clock import now
 from tasks.ledger import AttemptState
 from tasks.options import VideoOptions
+
+log = logging.getLogger("storyreel.ledger")
 
 _LISTED: Final = (
     "id", "title", "status", "progress", "step", "film", "flow_run_id", "error", "created_at", "ended_at",
@@ -66,11 +69,13 @@ class Jobs(Records):
     async def create(self, new: NewJob) -> tuple[UUID, JobStatus, bool]:
         """Job and outbox row in one transaction → id, status and whether it is new. Raises `KeyReused`."""
         try:
-            return await self._insert(new)
+            job_id, status = await self._insert(new)
         except IntegrityError:  # the same key at the same moment, or before
             return await self._same(new)
+        log.info("job is accepted", extra={"job": job_id})
+        return job_id, status, True
 
-    async def _insert(self, new: NewJob) -> tuple[UUID, JobStatus, bool]:
+    async def _insert(self, new: NewJob) -> tuple[UUID, JobStatus]:
         async with self.database.writing() as session:
             job = GenerationJob(
                 title=new.title or title_of(new.script),
@@ -87,7 +92,7 @@ class Jobs(Records):
             session.add(job)
             await session.flush()  # the outbox row refers to it
             session.add(OutboxRow(job_id=job.id, run=job.run, kind="start"))
-            return job.id, job.status, True
+            return job.id, job.status
 
     async def _same(self, new: NewJob) -> tuple[UUID, JobStatus, bool]:
         mine = select(GenerationJob).where(
@@ -196,8 +201,12 @@ class Jobs(Records):
 
     async def ring(self, token: str) -> None:
         """Luma's callback rang: note the moment and nothing else; an unknown token changes nothing."""
+        theirs = update(AttemptRow).where(col(AttemptRow.token) == token).values(rang_at=now())
+        about = (AttemptRow.job_id, AttemptRow.scene_number, AttemptRow.id)
         async with self.database.writing() as session:
-            await session.exec(update(AttemptRow).where(col(AttemptRow.token) == token).values(rang_at=now()))
+            rung = (await session.exec(theirs.returning(*about))).first()  # type: ignore[call-overload]
+        if rung:
+            log.info("callback rang", extra=dict(zip(("job", "scene", "attempt"), rung, strict=True)))
 
 
 def send(change: Change) -> None:

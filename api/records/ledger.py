@@ -1,5 +1,6 @@
 """What the flow and its tasks tell the ledger: implements the protocols of `tasks.ledger`."""
 
+import logging
 import secrets
 from collections.abc import Iterable
 from contextlib import suppress
@@ -32,6 +33,8 @@ from tasks.ledger import (
 from tasks.media import media_url
 from tasks.options import VideoOptions
 from tasks.storyboard import Storyboard
+
+log = logging.getLogger("storyreel.ledger")
 
 _TITLE: Final = 60  # characters of a title made from the script
 
@@ -85,6 +88,7 @@ class Ledger(Records):
             )
             session.add(job)
             self.publish(Change(session, job))
+        log.info("job is made for a run that was started without one", extra={"job": job_id})
 
     @patient
     async def planned(self, job_id: UUID, storyboard: Storyboard, scene_cost_micros: int) -> JobState:

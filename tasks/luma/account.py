@@ -15,6 +15,7 @@ from random import random as chance
 from typing import Final, Protocol
 from uuid import UUID, uuid4
 
+from tasks import logs
 from tasks.luma.backoff import Backoff
 from tasks.luma.client import LumaClient
 from tasks.luma.errors import AccountError, LumaError
@@ -129,6 +130,7 @@ class Account:
             self._askers -= 1
 
     async def _watch(self) -> None:
+        logs.forget()  # it watches for all
         while True:
             await asyncio.sleep(self._every)
             await self._look()
@@ -148,11 +150,11 @@ class Account:
             return
         self.hold = hold
         if hold is None:
-            log.info("the account works again")
+            log.info("the account is let go: it works again")
             self._answers_us.set()
             self._gate.let_go()
         else:
-            log.warning("all jobs wait: %s", hold.reason)
+            log.warning("the account is held: all jobs wait", extra={"code": hold.code})
             self._answers_us.clear()
             self._gate.hold(None, hold.reason)
             self._tries = 0

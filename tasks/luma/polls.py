@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from tasks import logs
 from tasks.luma.client import LumaClient
 from tasks.luma.durations import Durations, Schedule
 from tasks.luma.errors import LumaError
@@ -97,6 +98,7 @@ class Polls:
             self._begin(self._ask(one), [one])
 
     async def _look(self) -> None:
+        logs.forget()  # it looks for all
         while self._watched:
             self._changed.clear()
             waiting = [one for several in self._watched.values() for one in several if not one.asking]

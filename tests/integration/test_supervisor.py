@@ -19,6 +19,8 @@ def test_a_child_is_begun_again_at_once_and_then_later_and_later() -> None:
         ("", ""),
         ("hello\n\n", "hello"),
         ("Traceback\n  line 1\nValueError: no such port\nStartup failed. Exiting.\n", "ValueError: no such port"),
+        ('{"level":"error","event":"it failed","error":"OSError: gone"}\n{"event":"Exiting."}\n', "OSError: gone"),
+        ('{"event":"Traceback:\\n  line 1\\nValueError: no such port\\n"}\n[1]\n', "ValueError: no such port"),
     ],
 )
 def test_the_last_that_a_part_said_is_its_reason(said: str, told: str, tmp_path: Path) -> None:
