@@ -18,7 +18,7 @@ from api.forecast import Limits
 from api.middleware import BodyLimit, RequestId
 from api.pages import Pages
 from api.prefect_api import PrefectApi
-from api.routes import router
+from api.routes import metrics, router
 from tasks.settings import Settings
 
 _DESCRIPTION: Final = """\
@@ -74,6 +74,7 @@ def create_app(
     openapi.install(app)
     patch_fastapi(app, DOCS, redirect_from_root_to_docs=False, **_SWAGGER)
     app.include_router(router)
+    app.include_router(metrics.router)
     app.include_router(Pages().router())
     app.add_middleware(BodyLimit)
     if settings.cors_origins:

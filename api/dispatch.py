@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from enum import StrEnum
 from typing import Final
@@ -11,6 +12,7 @@ from api.database import AWAY
 from api.prefect_api import PrefectApi, PrefectAway, RunRefused, RunState
 from api.records import JobRecords, LiveJob, Waiting
 from api.states import JobStatus
+from tasks import metrics
 from tasks.luma.errors import brief
 
 log = logging.getLogger("storyreel.dispatch")
@@ -66,10 +68,16 @@ class Dispatcher:
     def __init__(self, records: JobRecords, prefect: PrefectApi) -> None:
         self._records, self._prefect = records, prefect
         self._woken = asyncio.Event()
+        self._reconciled_at = time.monotonic()
 
     def wake(self) -> None:
         """There is something in the outbox."""
         self._woken.set()
+
+    @property
+    def lag(self) -> float:
+        """Seconds since ledger and Prefect were last compared to the end, or since our start."""
+        return time.monotonic() - self._reconciled_at
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -138,6 +146,8 @@ class Dispatcher:
         for job in live:
             run = runs.get(job.flow_run_id) if job.flow_run_id else None
             await self._apply(job, verdict(job, run), _why(run))
+        self._reconciled_at = time.monotonic()
+        metrics.RECONCILES.inc()
 
     async def _apply(self, job: LiveJob, learnt: Verdict, message: str) -> None:
         if learnt is Verdict.CANCELLED:

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import MAX_BODY, Problem, problem
+from tasks import metrics
 from tasks.logs import bound
 
 log = logging.getLogger("storyreel.requests")
@@ -21,6 +22,7 @@ _UNREAD: Final = "/api/luma/callback/"  # whatever comes there is never read, an
 _REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
 
 
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _LOOKS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing: pages ask so often that their lines stand at debug."""
 
@@ -58,6 +60,7 @@ class RequestId:
 
 def _tell(scope: Scope, status: int, seconds: float) -> None:
     method, route = scope["method"], _template(scope)
+    metrics.REQUESTS.labels(method if method in _METHODS else "other", route, status).inc()
     level = logging.DEBUG if method in _LOOKS or route.startswith(_UNREAD) else logging.INFO
     if log.isEnabledFor(level):
         more = {"method": method, "route": route, "status": status, "ms": round(1000 * seconds, 1)}

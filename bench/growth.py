@@ -132,6 +132,7 @@ async def measure(jobs: int, folder: Path) -> dict[str, float]:
         "outbox": records.outbox,
         "queue": records.live_lines,
         "past generations": records.past,
+        "metrics": records.standing,
         "new job": lambda: records.create(NewJob(script=SCRIPT, options=OPTIONS)),
     }
     figures |= {name: await timed(call) for name, call in calls.items()}

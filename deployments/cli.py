@@ -105,13 +105,22 @@ def worker(
     name: Annotated[str | None, typer.Option(help="The worker's name in Prefect; by default the machine's.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Runs at a time.")] = None,
     deploy: Annotated[bool, typer.Option("--deploy", help="First make Prefect know the deployment.")] = False,
+    metrics_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port to answer Prometheus on; by default none.")
+    ] = None,
+    metrics_host: Annotated[str, typer.Option(help="Address to answer Prometheus on.")] = "127.0.0.1",
 ) -> None:
     """Run one worker, the same as `prefect worker start --pool storyreel` but quicker to start."""
     import logging
 
-    from tasks import logs
+    from tasks import logs, metrics
 
     logs.set_up(_settings())  # before Prefect is imported, which leaves the log to whoever has set it up
+    if metrics_port is not None:
+        try:
+            metrics.serve(metrics_port, metrics_host)
+        except OSError as error:
+            raise _fail(f"Metrics can't be served on {metrics_host}:{metrics_port}: {error.strerror}.") from error
     from deployments.deploy import deploy_when_there
     from deployments.worker import run_worker
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import shutil
 import signal
 import socket
 import sys
@@ -103,17 +104,29 @@ def environment(settings: Settings, at: Addresses) -> dict[str, str]:
 def parts(settings: Settings, at: Addresses) -> list[Part]:
     """The processes, in the order in which they start; they end in the opposite one."""
     env = environment(settings, at)
+    ours = env | {"PROMETHEUS_MULTIPROC_DIR": str(_metrics(settings))}
     us = [sys.executable, "-m", "deployments.cli"]
     prefect = [sys.executable, *PREFECT_SERVER, f"--host={at.host}", f"--port={at.prefect_port}"]
     found = [
         Part("prefect", prefect, env),
-        Part("api", [*us, "api", "--host", at.host, "--port", str(at.port)], env),
-        Part("worker", [*us, "worker", "--deploy"], env),
+        Part("api", [*us, "api", "--host", at.host, "--port", str(at.port)], ours),
+        Part("worker", [*us, "worker", "--deploy"], ours),
     ]
     if needs_sandbox(settings):
         state = str(settings.data.absolute() / "sandbox.jsonl")
         found.insert(1, Part("sandbox", [*us, "sandbox", "--port", str(at.sandbox_port), "--state", state], env))
     return found
+
+
+def _metrics(settings: Settings) -> Path:
+    """Where API and worker keep their numbers, so that whoever scrapes one of them sees both."""
+    return settings.data.absolute() / "metrics"
+
+
+def _begin_counting(settings: Settings) -> None:
+    """Counters begin at nothing with the stack."""
+    shutil.rmtree(_metrics(settings), ignore_errors=True)
+    _metrics(settings).mkdir(parents=True)
 
 
 def refuse_taken(settings: Settings, at: Addresses) -> None:
@@ -146,6 +159,7 @@ async def stack(
     Raises `PortTaken`, and `PartFailed` or `TimeoutError` when the parts don't get ready.
     """
     refuse_taken(settings, at)
+    await asyncio.to_thread(_begin_counting, settings)
     supervisor = Supervisor(Path(settings.data) / "logs", say)
     try:
         for part in parts(settings, at):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
+from tasks import metrics
 from tasks.clock import now
 from tasks.doorbells import Doorbells
 from tasks.film import inspect_clip, make_still
@@ -161,11 +162,15 @@ async def _post(tools: SceneTools, attempt: Attempt, request: GenerationRequest)
     """Send it, and write down what came of it."""
     try:
         generation = await tools.luma.submit(request, attempt.callback_url)
+        metrics.SUBMISSIONS.labels("taken").inc()
         await tools.ledger.submitted(attempt, generation.id)
     except SubmissionDoubted as error:
+        metrics.SUBMISSIONS.labels("doubted").inc()
         await tools.ledger.doubted(attempt, str(error))
         raise
     except LumaError as error:
+        metrics.SUBMISSIONS.labels("refused").inc()
+        metrics.REFUSALS.labels(error.code).inc()
         log.warning("Luma refused the scene", extra={"attempt": attempt.id, "code": error.code})
         await tools.ledger.refused(attempt, str(error))
         raise
@@ -233,6 +238,7 @@ async def _wait(tools: SceneTools, attempt: Attempt, *, resumed: bool) -> Genera
         async with _bell(tools, attempt) as doorbell:
             return await _answered(tools, ask)
     except GenerationFailed as error:
+        metrics.REFUSALS.labels(error.code).inc()
         await tools.ledger.failed(attempt, str(error), refunded=error.refunded)
         raise
     except (DeadlinePassed, GenerationNotFound, AssetBroken) as error:

@@ -9,9 +9,10 @@ from api.records.library import Library
 from api.records.outbox import LiveJob, Outbox, Waiting
 from api.records.queue import Queue
 from api.records.reconciling import Paid, Reconciling
+from api.records.standing import Standings
 
 __all__ = ["JobNotFound", "JobRecords", "KeyReused", "LiveJob", "MoveRefused", "NewJob", "Paid", "Waiting"]
 
 
-class JobRecords(Jobs, Ledger, Outbox, Library, Holds, Gates, Queue, Reconciling):
+class JobRecords(Jobs, Ledger, Outbox, Library, Holds, Gates, Queue, Reconciling, Standings):
     """The ledger: what people ask of it, what the flow tells it, what Prefect has yet to hear, and the rest."""

@@ -21,6 +21,7 @@ from api.records.ledger import title_of
 from api.schemas import JobList
 from api.states import JobStatus, Move, SceneStatus
 from api.views import summary
+from tasks import metrics
 from tasks.clock import now
 from tasks.ledger import AttemptState
 from tasks.options import VideoOptions
@@ -72,6 +73,7 @@ class Jobs(Records):
             job_id, status = await self._insert(new)
         except IntegrityError:  # the same key at the same moment, or before
             return await self._same(new)
+        metrics.JOBS_ACCEPTED.inc()
         log.info("job is accepted", extra={"job": job_id})
         return job_id, status, True
 

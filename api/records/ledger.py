@@ -16,6 +16,7 @@ from api.models import AttemptRow, GenerationJob, SceneRow, Video
 from api.records.base import Change, JobNotFound, MoveRefused, Records, fail, retry
 from api.records.patience import patient
 from api.states import ATTEMPT_MOVES, TERMINAL, JobStatus, Move, SceneStatus
+from tasks import metrics
 from tasks.clock import now
 from tasks.ledger import (
     OPEN_ATTEMPTS,
@@ -88,6 +89,7 @@ class Ledger(Records):
             )
             session.add(job)
             self.publish(Change(session, job))
+        metrics.JOBS_ACCEPTED.inc()
         log.info("job is made for a run that was started without one", extra={"job": job_id})
 
     @patient

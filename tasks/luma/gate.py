@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from tasks import metrics
 from tasks.luma.turns import Turns
 from tasks.luma.window import Place, SlidingWindow
 
@@ -129,9 +130,12 @@ class Gate:
         """
         place = None
         if creates:
+            begun = self._now()
             place = await self._turn(job, has_permit=False)
+            metrics.SLOT_WAIT.observe(self._now() - begun)
         else:
             self._permits.force()
+            self._show()
         try:
             yield Slot(self, job, place)
         finally:
@@ -219,6 +223,11 @@ class Gate:
             waiter.granted.set_result(self._window.take(now))
             opens = self._opens(now)
         self._call_again(opens if self._turns and now < opens < math.inf else None)
+        self._show()
+
+    def _show(self) -> None:
+        metrics.GATE_HELD.set(self._permits.held)
+        metrics.GATE_WAITING.set(len(self._turns))
 
     def _opens(self, now: float) -> float:
         if self._closed is not None and not self._let:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from tasks import logs
+from tasks import logs, metrics
 from tasks.luma.client import LumaClient
 from tasks.luma.durations import Durations, Schedule
 from tasks.luma.errors import LumaError
@@ -154,6 +154,7 @@ class Polls:
 
     async def _ask(self, one: Watched) -> None:
         self.polls += 1
+        metrics.POLLS.labels("generation").inc()
         try:
             one.seen(await self._client.get(one.id), _clock())
         except LumaError as error:
@@ -162,6 +163,7 @@ class Polls:
     async def _ask_list(self, asked: list[Watched]) -> None:
         """One walk over the list shows all that are watched, also those that are not due yet."""
         missing, self.polls = set(asked), self.polls + 1
+        metrics.POLLS.labels("list").inc()
         try:
             await self._walk(missing)
         except LumaError as error:
@@ -184,6 +186,7 @@ class Polls:
                     break
         more_pages = math.ceil(max(0, rows - PAGE) / (PAGE - OVERLAP))
         self.polls += more_pages
+        metrics.POLLS.labels("list").inc(more_pages)
         self._tokens -= more_pages
 
 

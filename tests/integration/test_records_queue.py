@@ -45,10 +45,11 @@ QUESTIONS: list[Callable[[JobRecords], Any]] = [
     lambda records: records.past(),
     lambda records: records.live_jobs(),
     lambda records: records.anybody_waits(),
+    lambda records: records.standing(),
 ]
 
 
-@pytest.mark.parametrize("ask", QUESTIONS, ids=["live_lines", "past", "live_jobs", "anybody_waits"])
+@pytest.mark.parametrize("ask", QUESTIONS, ids=["live_lines", "past", "live_jobs", "anybody_waits", "standing"])
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_a_long_ledger_is_not_walked_through(records: JobRecords, ask: Callable[[JobRecords], Any]) -> None:
     """SQLite takes a partial index only for its very words, and then without any note."""

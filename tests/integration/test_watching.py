@@ -1,17 +1,19 @@
-"""A whole film in one process, watched as an operator would: every line of the log."""
+"""A whole film in one process, watched as an operator would: every line of the log, and `/metrics` before and after."""
 
 import io
 import json
 import logging
 import re
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 from sqlmodel import select
 
@@ -90,6 +92,16 @@ async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
         yield opened
 
 
+async def numbers(client: httpx.AsyncClient) -> dict[str, float]:
+    """Every sample by its name and the values of its labels."""
+    text = (await client.get("/metrics")).raise_for_status().text
+    return {
+        " ".join([sample.name, *sample.labels.values()]): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
 async def made(app: FastAPI, client: httpx.AsyncClient) -> UUID:
     """A job of three scenes from the request to its film: one well, one refused by moderation, one answer lost."""
     asked = {"script": SCRIPT, "storyboard": DRAFTS, "options": {"resolution": "540p"}}
@@ -146,3 +158,71 @@ async def test_a_whole_film_leaves_lines_with_ids_and_without_secrets(
         ("GET", "/api/media/{key:path}", "debug"),
         ("POST", "/api/luma/callback/{token}", "debug"),
     }
+
+
+async def test_metrics_hold_what_the_film_took(app: FastAPI, client: httpx.AsyncClient) -> None:
+    before = await numbers(client)
+    job_id = await made(app, client)
+    after = await numbers(client)
+    rise = {name: value - before.get(name, 0.0) for name, value in after.items() if value != before.get(name, 0.0)}
+    spent = (await client.get(f"/api/job/{job_id}")).json()["cost"]["spentUsd"]
+
+    assert rise["storyreel_jobs_accepted_total"] == rise["storyreel_jobs_ended_total completed"] == 1
+    assert rise["storyreel_submissions_total taken"] == 2
+    assert rise["storyreel_submissions_total doubted"] == 1
+    assert rise["storyreel_refusals_total luma_moderated"] == 1
+    assert rise["storyreel_generation_seconds_count ray-2"] == 2
+    assert 0.2 < rise["storyreel_generation_seconds_sum ray-2"] < 60
+    assert rise["storyreel_gate_wait_seconds_count"] == 3
+    assert rise["storyreel_charged_usd_total"] == pytest.approx(spent, abs=0.001)
+    assert rise["storyreel_refunded_usd_total"] == pytest.approx(spent / 3, abs=0.001)
+    polls = [rise.get(f"storyreel_polls_total {asked}", 0) for asked in ("list", "generation")]
+    assert sum(polls) == app.state.studio.polls.polls > 0
+    assert rise["storyreel_http_requests_total POST /api/generate 202"] == 1
+    assert after["storyreel_gate_slots_held"] == after["storyreel_gate_slots_waiting"] == 0
+    assert after["storyreel_ledger_up"] == 1
+    assert after["storyreel_jobs queued"] == after["storyreel_jobs processing"] == 0
+    assert after["storyreel_outbox_age_seconds"] == 0
+    assert 0 <= after["storyreel_reconcile_lag_seconds"] < 10
+
+
+async def test_the_ledgers_gauges_tell_of_live_jobs_and_their_scenes(app: FastAPI, client: httpx.AsyncClient) -> None:
+    records = app.state.studio.records
+    answer = await client.post("/api/generate", json={"script": SCRIPT, "storyboard": DRAFTS})
+    job_id = UUID(answer.json()["jobId"])
+    run_id = None
+    while run_id is None:
+        run_id = (await records.snapshot(job_id)).job.flow_run_id
+    assert (await numbers(client))["storyreel_jobs queued"] == 1
+    order = Order(job_id, run_id, SCRIPT, VideoOptions())
+    job = await records.begin(job_id, run_id, SCRIPT, None, order.options)
+    board = await Verbs(app.state.studio).storyboard(SCRIPT, order.options, [])
+    job = await records.planned(job.id, board, 1)
+    await records.intend(job_id, 1, {}, None)
+    found = await numbers(client)
+    assert (found["storyreel_jobs queued"], found["storyreel_jobs processing"]) == (0, 1)
+    assert found["storyreel_scenes generating"] == 1
+    assert found["storyreel_scenes pending"] == len(job.scenes) - 1
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_without_its_ledger_a_scrape_answers_and_says_so(
+    app: FastAPI, client: httpx.AsyncClient, settings: Settings
+) -> None:
+    await app.state.studio.records.database.close()
+    ledger = Path(settings.ledger_url.removeprefix("sqlite+aiosqlite:///"))
+    with replaced_by_a_folder(ledger):
+        found = await numbers(client)
+    assert found["storyreel_ledger_up"] == 0
+    assert "storyreel_jobs queued" not in found
+    assert "storyreel_gate_slots_held" in found
+
+
+@contextmanager
+def replaced_by_a_folder(ledger: Path) -> Iterator[None]:
+    """Nothing can be opened there."""
+    for file in ledger.parent.glob(f"{ledger.name}*"):
+        file.unlink()
+    ledger.mkdir()
+    yield
+    ledger.rmdir()
