@@ -20,6 +20,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from api.sqlite import on_connect
+
 BUSY_SECONDS: Final = 10.0
 """For SQLite's write lock or PostgreSQL's answer: a person should hear then that the ledger is away."""
 _PRAGMAS: Final = (
@@ -53,7 +55,8 @@ class Database:
         if self.embedded:
             Path(make_url(url).database or "").parent.mkdir(parents=True, exist_ok=True)
         self.engine = _engine(url, connect, embedded=self.embedded)
-        self._writer = self.engine.execution_options(begin_immediate=True)
+        self._writing = _one_writer(url, connect) if self.embedded else self.engine
+        self._writer = self._writing.execution_options(begin_immediate=True)
         snapshot = {} if self.embedded else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         self._reader = self.engine.execution_options(**snapshot)  # SQLite reads one snapshot in any case
 
@@ -81,6 +84,7 @@ class Database:
 
     async def close(self) -> None:
         """Close all connections."""
+        await self._writing.dispose()
         await self.engine.dispose()
 
 
@@ -100,15 +104,21 @@ def _engine(url: str, connect: Connect | None, *, embedded: bool) -> AsyncEngine
         )
         event.listen(engine.sync_engine, "handle_error", _tell_away)
         return engine
+    return _sqlite(url, connect, pool_size=8, max_overflow=16)
+
+
+def _one_writer(url: str, connect: Connect | None) -> AsyncEngine:
+    """SQLite has one writer at a time: those of a process stand in line here, and not each for itself at its lock."""
+    return _sqlite(url, connect, pool_size=1, max_overflow=0)
+
+
+def _sqlite(url: str, connect: Connect | None, **pool: int) -> AsyncEngine:
+    own = {"async_creator": connect} if connect else {}
+    waits = {"timeout": BUSY_SECONDS}
     engine = create_async_engine(
-        url,
-        hide_parameters=True,
-        pool_size=8,
-        max_overflow=16,
-        pool_timeout=BUSY_SECONDS,
-        connect_args={"timeout": BUSY_SECONDS},
-        **own,
+        url, hide_parameters=True, pool_timeout=BUSY_SECONDS, connect_args=waits, **pool, **own
     )
+    event.listen(engine.sync_engine, "do_connect", on_connect)
     event.listen(engine.sync_engine, "connect", prepare_sqlite)
     event.listen(engine.sync_engine, "begin", begin_sqlite)
     return engine

@@ -1,0 +1,98 @@
+"""SQLite whose write lock is held for as long as the work takes, and not for as long as the event loop is busy.
+
+aiosqlite sends every call to a thread, and SQLAlchemy makes four calls a statement: a transaction of five statements
+makes twenty trips, and while the loop is busy with other jobs each of them waits its turn, with the lock held and every
+other writer of every process asleep. Here only what may take long goes to the thread: commits, and queries outside of a
+write transaction. The rest runs at once, and the lock is waited for outside of SQLite, which would sleep ever longer.
+"""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import aiosqlite
+
+_SOONEST: Final = 0.001
+_LATEST: Final = 0.01
+"""Seconds between tries to get the write lock from another process."""
+_AT_ONCE: Final = frozenset({"cursor", "fetchall", "fetchone", "fetchmany"})
+
+
+class Connection(aiosqlite.Connection):
+    """A connection that SQLAlchemy's dialect takes for aiosqlite's."""
+
+    def __init__(self, connector: Callable[[], sqlite3.Connection], busy_seconds: float) -> None:
+        super().__init__(connector, iter_chunk_size=64)
+        self._thread.daemon = True
+        self._busy_seconds = busy_seconds
+        self._writing = False
+        self._sent = self._done = 0
+
+    async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if self._sent != self._done:  # a call whose caller was cancelled is still in the thread
+            return await self._send(fn, *args, **kwargs)
+        if fn.__name__ == "execute" and args[0] == "BEGIN IMMEDIATE":
+            return await self._lock(fn, *args)
+        if self._is_quick(fn, *args):
+            return fn(*args, **kwargs)
+        return await self._send(fn, *args, **kwargs)
+
+    def _is_quick(self, fn: Callable[..., Any], *args: Any) -> bool:
+        name = fn.__name__
+        if name in ("commit", "rollback"):
+            return not self._writing
+        if name == "close":
+            return isinstance(fn.__self__, sqlite3.Cursor)  # type: ignore[attr-defined]
+        return name in _AT_ONCE or (name.startswith("execute") and (self._writing or args[0].startswith("BEGIN")))
+
+    async def _lock(self, begin: Callable[..., Any], *args: Any) -> sqlite3.Cursor:
+        """Take the write lock, asking again for as long as another process holds it; the cursor that has begun."""
+        pause, until = _SOONEST, time.monotonic() + self._busy_seconds
+        while (begun := self._try(begin, *args, last=time.monotonic() > until)) is None:
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LATEST)
+        self._writing = True
+        return begun
+
+    def _try(self, begin: Callable[..., Any], *args: Any, last: bool) -> sqlite3.Cursor | None:
+        self._conn.execute("PRAGMA busy_timeout = 0")
+        try:
+            begun: sqlite3.Cursor = begin(*args)
+        except sqlite3.OperationalError as error:
+            if last or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            return None
+        finally:
+            self._conn.execute(f"PRAGMA busy_timeout = {int(1000 * self._busy_seconds)}")
+        return begun
+
+    async def _send(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        self._sent += 1
+
+        def call() -> Any:
+            try:
+                return fn(*args, **kwargs)
+            finally:
+                if fn.__name__ in ("commit", "rollback"):
+                    self._writing = self._conn.in_transaction
+                self._done += 1
+
+        return await super()._execute(call)  # type: ignore[no-untyped-call]
+
+
+def connect(database: str, **options: Any) -> Connection:
+    """Open a connection with `sqlite3.connect`'s options; `timeout`: seconds to wait for locks."""
+    options["check_same_thread"] = False  # the loop and the connection's thread use it in turns
+
+    def connector() -> sqlite3.Connection:
+        opened: sqlite3.Connection = sqlite3.connect(database, **options)
+        return opened
+
+    return Connection(connector, float(options.get("timeout", 5)))
+
+
+def on_connect(_dialect: object, _record: object, _args: object, options: dict[str, Any]) -> None:
+    """A listener of an engine's `do_connect`: have it open connections of this kind."""
+    options["async_creator_fn"] = connect
