@@ -2,7 +2,7 @@
 
 Prefect begins its transactions deferred: two that have read and then want to write can't both, and the second fails at
 once with “database is locked”, which clients answer by waiting for seconds. With the lock taken first they wait for
-each other, for milliseconds. On PostgreSQL nothing is changed.
+each other, for milliseconds; and they hold it for the work alone (`api.sqlite`). On PostgreSQL nothing is changed.
 """
 
 from collections.abc import AsyncGenerator
@@ -14,11 +14,21 @@ from prefect.server.database.configurations import AioSqliteConfiguration
 from prefect.server.database.dependencies import MODELS_DEPENDENCIES
 from prefect.server.utilities.database import get_dialect
 from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL
-from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, AsyncSessionTransaction
+
+from api.sqlite import on_connect
 
 
 class ImmediateSqlite(AioSqliteConfiguration):
     """SQLite whose transactions never fail for having read before they wrote."""
+
+    async def engine(self) -> AsyncEngine:
+        """The engine of the present loop, with our connections."""
+        engine = await super().engine()
+        if not event.contains(engine.sync_engine, "do_connect", on_connect):
+            event.listen(engine.sync_engine, "do_connect", on_connect)
+        return engine
 
     @asynccontextmanager
     async def begin_transaction(
