@@ -1,6 +1,7 @@
 """The story: a script becomes a storyboard, every scene a clip, the clips a film."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -30,6 +31,10 @@ _STATES: Final[dict[Ending, Callable[..., State[Any]]]] = {
 }
 
 
+_NOWHERE: Final = Path("no-results")
+"""Where no result is ever kept: without a place, Prefect asks its server for one, twice a run and blocking the loop."""
+
+
 def _name() -> str:
     asked = runtime.flow_run.parameters
     return asked.get("title") or title_of(asked["script"])
@@ -48,7 +53,13 @@ async def _asked_again(run_id: UUID) -> bool:
         return asked_again(await prefect.read_flow_run_states(run_id))
 
 
-@flow(name="generate-video", flow_run_name=_name, on_cancellation=[_cancelled], persist_result=False)
+@flow(
+    name="generate-video",
+    flow_run_name=_name,
+    on_cancellation=[_cancelled],
+    persist_result=False,
+    result_storage=_NOWHERE,
+)
 async def generate_video(
     script: Annotated[str, Field(min_length=MIN_SCRIPT, max_length=MAX_SCRIPT, description="The written script.")],
     options: Annotated[VideoOptions, Field(description="Model, shape, length and style.")] = VideoOptions(),  # noqa: B008
