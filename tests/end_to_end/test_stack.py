@@ -143,7 +143,7 @@ def test_prefect_shows_the_story(stack: Stack) -> None:
         json={"artifacts": {"flow_run_id": {"any_": [job["flowRunId"]]}}},
         timeout=10,
     ).json()
-    assert sorted(artifact["type"] for artifact in artifacts) == ["markdown", "progress", "table", "table"]
+    assert sorted(artifact["type"] for artifact in artifacts) == ["markdown", "progress", "table"]
 
 
 def test_a_killed_worker_goes_on_where_it_was(stack: Stack) -> None:
