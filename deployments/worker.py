@@ -9,7 +9,7 @@ from uuid import UUID
 import anyio.abc
 import httpx
 from prefect.client.schemas.objects import FlowRun, State
-from prefect.context import AsyncClientContext
+from prefect.context import AsyncClientContext, SyncClientContext
 from prefect.events import Event
 from prefect.events.worker import EventsWorker
 from prefect.exceptions import Abort, ObjectNotFound, Pause
@@ -101,6 +101,7 @@ class InlineWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerRes
             await stack.enter_async_context(self._around())
             clients = await stack.enter_async_context(AsyncClientContext())
             be_patient(clients.client)
+            stack.enter_context(SyncClientContext())  # or each run makes two, and reads all certificates for each
             stack.push_async_exit(super().__aexit__)
             await super().__aenter__()
             self._resources = stack.pop_all()
