@@ -198,8 +198,10 @@ class InlineWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerRes
         finally:
             self._watch.runs.pop(flow_run.id, None)
             self._submitting_flow_run_ids.discard(flow_run.id)
+            full = self.limiter.available_tokens == 0
             self._release_limit_slot(flow_run.id)
-            self._due.set()  # there is room for one more
+            if full:
+                self._due.set()  # there is room for one more
 
     async def _claim(self, flow_run_id: UUID) -> State | None:
         """Make a run this worker's; None when it is someone else's, or not to be run now."""
