@@ -135,17 +135,26 @@ def _joint(stream: VideoStream, timing: _Timing) -> tuple[object, ...] | None:
 
 
 def still_of(path: Path, name: str) -> Image.Image:
-    """A frame that shows something: from the middle, else from the first quarter, else the very first."""
+    """A frame that shows something: from the middle or after it, else from the first quarter, else the very first."""
     with opened(path, name) as (container, stream):
         start, length = stream.start_time or 0, stream.duration or 0
         image = None
         for at in (start + length // 2, start + length // 4, start):
-            image = _frame_at(container, stream, at) or image
+            image = _key_frame(container, stream, at) or _frame_at(container, stream, at) or image
             if image is not None and ImageStat.Stat(image.convert("L")).stddev[0] >= _FLAT:
                 return image
         if image is None:
             raise MediaError(f"{name} is not a video that plays.")
         return image
+
+
+def _key_frame(container: InputContainer, stream: VideoStream, ticks: int) -> Image.Image | None:
+    """The first key frame from there on: one frame is decoded for it, where another may need a hundred before it."""
+    stream.codec_context.skip_frame = "NONKEY"
+    try:
+        return _frame_at(container, stream, ticks)
+    finally:
+        stream.codec_context.skip_frame = "DEFAULT"
 
 
 def _frame_at(container: InputContainer, stream: VideoStream, ticks: int) -> Image.Image | None:
