@@ -24,8 +24,9 @@ from tasks.settings import Settings
 
 SCENES: Final = 5
 POLL_SECONDS: Final = 2.0
-SETTLE_SECONDS: Final = 15.0
-"""After the start, and after the last job until what is written behind it is counted."""
+SETTLE_SECONDS: Final = 8.0
+"""After the last job, until what is written behind it is counted."""
+IDLE_SECONDS: Final = 15.0
 SANDBOX: Final = {
     "generation_seconds": 2,
     "jitter": 0,
@@ -158,8 +159,8 @@ async def _report(at: Addresses, machine: Machine, crowds: list[int], start: flo
         await crowd(http, machine, 1)  # what is made once: connections, the clip, imports
         row("memory idle, MB", machine.memory(), "", "", digits=0)
         before = machine.cpu()
-        await asyncio.sleep(20)
-        row("CPU idle, s a minute", less(machine.cpu(), before, 20 / 60), "", "")
+        await asyncio.sleep(IDLE_SECONDS)
+        row("CPU idle, s a minute", less(machine.cpu(), before, IDLE_SECONDS / 60), "", "")
         for jobs in crowds:
             figures, peak, drain, whole = await crowd(http, machine, jobs)
             row(f"CPU s a job, {jobs:,} jobs", figures, whole, f"{drain:.1f}")
