@@ -59,6 +59,12 @@ class InlineEngine(AsyncFlowRunEngine[Any, Any]):
             else:
                 self._task.cancel()
 
+    async def begin_run(self) -> State:
+        """Begin as the stock engine does, and leave the name of a run that was made under its title."""
+        if self.flow_run is not None and self.flow_run.name == self.flow_run.parameters.get("title"):
+            self._flow_run_name_set = True
+        return await super().begin_run()
+
     async def run(self) -> None:
         """Run the flow to its end, whatever that is; raises what is beyond the flow, such as Prefect being away."""
         run_id = self.flow_run.id if self.flow_run else None
