@@ -12,7 +12,7 @@ import pytest
 
 from deployments.stack import environment
 from tasks.settings import Settings
-from tests.end_to_end.running import SCRIPT, Stack, clean_env, free_port, run, start, stop
+from tests.end_to_end.running import SCRIPT, Stack, clean_env, free_port, run, start, stop, within
 
 
 def test_a_script_becomes_a_film_that_plays(stack: Stack) -> None:
@@ -129,21 +129,28 @@ def test_the_terminal_follows_a_film(stack: Stack, tmp_path: Path) -> None:
 
 def test_prefect_shows_the_story(stack: Stack) -> None:
     job = stack.ended(stack.generate())
-    runs = httpx.post(
-        f"{stack.prefect}/task_runs/filter",
-        json={"flow_runs": {"id": {"any_": [job["flowRunId"]]}}},
-        timeout=10,
-    ).json()
-    assert {run["name"] for run in runs} == {"storyboard", "scene 1/3", "scene 2/3", "scene 3/3", "film"}
+
+    def shown(what: str) -> list[dict[str, object]]:
+        asked = {"flow_runs": {"id": {"any_": [job["flowRunId"]]}}}
+        found: list[dict[str, object]] = httpx.post(f"{stack.prefect}/{what}/filter", json=asked, timeout=10).json()
+        return found
+
+    names = {"storyboard", "scene 1/3", "scene 2/3", "scene 3/3", "film"}
+    with within(10) as until:  # what is shown follows the job by a second or two
+        until(
+            lambda: (
+                {(run["name"], run["state_name"]) for run in shown("task_runs")} == {(n, "Completed") for n in names}
+            )
+        )
+        until(
+            lambda: (
+                sorted(str(artifact["type"]) for artifact in shown("artifacts")) == ["markdown", "progress", "table"]
+            )
+        )
+        until(lambda: next(a for a in shown("artifacts") if a["type"] == "progress")["data"] == 100.0)
     flow_run = httpx.get(f"{stack.prefect}/flow_runs/{job['flowRunId']}", timeout=10).json()
     assert flow_run["name"] == job["title"]
     assert "storyreel" in flow_run["tags"]
-    artifacts = httpx.post(
-        f"{stack.prefect}/artifacts/filter",
-        json={"artifacts": {"flow_run_id": {"any_": [job["flowRunId"]]}}},
-        timeout=10,
-    ).json()
-    assert sorted(artifact["type"] for artifact in artifacts) == ["markdown", "progress", "table"]
 
 
 def test_a_killed_worker_goes_on_where_it_was(stack: Stack) -> None:
