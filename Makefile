@@ -51,9 +51,10 @@ format: setup ## Put the code into its one shape
 lock: ## Resolve the dependencies anew, keeping what still fits
 	$(if $(UV),,$(BIN)/)$(LOCK) -o requirements.lock
 
-bench: setup ## Measure: hostile scripts, a growing ledger; bench/README.md has the rest
+bench: setup ## Measure: hostile scripts, a growing ledger, what a job costs; bench/README.md has the rest
 	$(BIN)/python -m bench.storyboard
 	$(BIN)/python -m bench.growth --jobs $(or $(JOBS),1000 100000)
+	$(BIN)/python -m bench.cost --jobs $(or $(CROWDS),10 100)
 
 simulate: setup ## Money rules under fire, from seeds: make simulate SEEDS=10000
 	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),1000)
