@@ -99,6 +99,7 @@ def environment(settings: Settings, at: Addresses) -> dict[str, str]:
         "LUMAAI_BASE_URL": luma,
         "PREFECT_API_URL": f"http://127.0.0.1:{at.prefect_port}/api",
         "PREFECT_HOME": str(data / "prefect"),
+        "MALLOC_ARENA_MAX": "2",  # glibc's: a heap for each of a worker's many threads costs it 40 MB
     }
     if settings.public_url is None and on_loopback(luma):
         told["STORYREEL_PUBLIC_URL"] = f"http://127.0.0.1:{at.port}"
