@@ -96,6 +96,7 @@ def api(host: Host = "127.0.0.1", port: Port = 8000) -> None:
         log_config=None,
         log_level="warning",
         access_log=False,
+        timeout_keep_alive=75,  # longer than proxies keep theirs: who closes first may lose a request that is on its way
         timeout_graceful_shutdown=3,
     )
 
