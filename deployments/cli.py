@@ -85,18 +85,21 @@ def api(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     """Run one API process."""
     import uvicorn
 
+    from api.app import create_app
+    from deployments.memory import keep_what_is_loaded
     from tasks import logs
 
     logs.set_up(_settings())
+    served = create_app()
+    keep_what_is_loaded()
     uvicorn.run(
-        "api.app:create_app",
-        factory=True,
+        served,
         host=host,
         port=port,
         log_config=None,
         log_level="warning",
         access_log=False,
-        timeout_keep_alive=75,  # longer than proxies keep theirs: who closes first may lose a request that is on its way
+        timeout_keep_alive=75,  # longer than proxies keep theirs: who closes first may lose a request on its way
         timeout_graceful_shutdown=3,
     )
 
@@ -123,6 +126,7 @@ def worker(
         except OSError as error:
             raise _fail(f"Metrics can't be served on {metrics_host}:{metrics_port}: {error.strerror}.") from error
     from deployments.deploy import deploy_when_there
+    from deployments.memory import keep_what_is_loaded
     from deployments.worker import run_worker
 
     say = logging.getLogger("deployments.worker").info
@@ -130,7 +134,7 @@ def worker(
     async def run() -> int:
         if deploy:
             await deploy_when_there(_settings())
-        return await run_worker(_settings(), name=name, limit=limit, printer=say)
+        return await run_worker(_settings(), name=name, limit=limit, ready=keep_what_is_loaded, printer=say)
 
     raise typer.Exit(asyncio.run(run()))
 

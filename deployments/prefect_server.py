@@ -18,6 +18,7 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, AsyncSessionTransaction
 
 from api.sqlite import on_connect
+from deployments.memory import keep_what_is_loaded
 
 
 class ImmediateSqlite(AioSqliteConfiguration):
@@ -44,4 +45,6 @@ def create_app() -> FastAPI:
     url = PREFECT_API_DATABASE_CONNECTION_URL.value()
     if get_dialect(url).name == "sqlite":
         MODELS_DEPENDENCIES["database_config"] = ImmediateSqlite(connection_url=url)
-    return server.create_app()
+    app = server.create_app()
+    keep_what_is_loaded()
+    return app
