@@ -135,6 +135,29 @@ def test_a_draft_survives_a_reload(page: Page) -> None:
     expect(script(page)).to_have_value(re.compile("^Scene 1: Before dawn"))
 
 
+def test_a_second_tab_shows_the_draft_and_takes_no_letter_back(page: Page) -> None:
+    other = page.context.new_page()
+    other.goto("/")
+    page.bring_to_front()
+    script(page).focus()
+    page.keyboard.type(STORY.replace("\n", " "), delay=10)
+    expect(cards(other)).not_to_have_count(0)
+    for tab in (page, other):
+        expect(script(tab)).to_have_value(STORY.replace("\n", " "))
+    other.get_by_role("button", name="Delete scene 1").click()
+    expect(cards(page)).to_have_count(cards(other).count())
+    page.reload()
+    expect(cards(page)).to_have_count(cards(other).count())
+
+
+def test_a_draft_that_makes_no_sense_is_forgotten(page: Page) -> None:
+    for stored in ("{", "null", "[]", '{"script": 5, "options": null, "cards": 7}', '{"cards": [null]}'):
+        page.evaluate("stored => localStorage.setItem('storyreel.draft', stored)", stored)
+        page.reload()
+        expect(script(page)).to_be_visible()
+    written(page, STORY, 3)
+
+
 def test_scenes_are_split_merged_moved_deleted_added_and_it_can_be_undone(page: Page) -> None:
     written(page, STORY, 3)
     first, second, third = words(page)

@@ -14,8 +14,8 @@ export const BLANK = { title: "", script: "", options: {}, cards: [], edited: fa
 /** @returns {Draft} */
 export function load() {
   try {
-    const stored = JSON.parse(localStorage.getItem(KEY) ?? "{}");
-    return { ...BLANK, ...stored, cards: revived(stored.cards ?? []) };
+    const { title, script, options, cards, edited } = { ...BLANK, ...JSON.parse(localStorage.getItem(KEY) ?? "{}") };
+    return { title: `${title}`, script: `${script}`, options: { ...options }, cards: revived(cards), edited: !!edited };
   } catch {
     return BLANK; // storage is off, or holds what an older page wrote
   }

@@ -23,7 +23,8 @@ export const cardsOf = (scenes, before = []) =>
 
 /** Cards that were stored, with ids of this page.
  * @param {Card[]} cards @returns {Card[]} */
-export const revived = (cards) => cards.map((card) => ({ ...card, id: freshId() }));
+export const revived = (cards) =>
+  cards.filter((card) => typeof card?.description === "string" && typeof card.prompt === "string").map((card) => ({ ...card, id: freshId() }));
 
 /** Take over the prompts that the API composed.
  * @param {Card[]} cards @param {import("./api.js").PlannedScene[]} scenes @returns {Card[]} */

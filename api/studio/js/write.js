@@ -16,13 +16,16 @@ import { counted, length, money, span } from "./text.js";
 
 const UNDOS = 50;
 
-/** The draft, kept in the browser with every change. */
+/** The draft, kept in the browser with every change made here. What another tab wrote is shown and not written back:
+ * that tab may be further by then, and would lose its newest letters. */
 function useDraft() {
   const [draft, setDraft] = useState(load);
   const [kept, setKept] = useState(true);
-  useEffect(() => setKept(save(draft)), [draft]);
-  useEffect(() => hear(setDraft), []);
-  return /** @type {const} */ ([draft, setDraft, kept]);
+  const mine = useRef(false);
+  useEffect(() => { if (mine.current) setKept(save(draft)); }, [draft]);
+  useEffect(() => hear((theirs) => { mine.current = false; setDraft(theirs); }), []);
+  const write = (/** @type {(now: Draft) => Draft} */ next) => { mine.current = true; setDraft(next); };
+  return /** @type {const} */ ([draft, write, setDraft, kept]);
 }
 
 /** @param {{cards: Card[], edited: boolean, long: boolean}} state Why there are no cards, or what stops them. */
@@ -62,7 +65,7 @@ function Till({ plan, current, busy, scenes, statement, sandbox, lacking, proble
 /** @param {{capabilities: Capabilities}} props */
 function WritePage({ capabilities }) {
   const { minScript, maxScript, maxScenes, maxPrompt, defaults, integrityStatement, sandbox } = capabilities;
-  const [draft, setDraft, kept] = useDraft();
+  const [draft, setDraft, follow, kept] = useDraft();
   const [past, setPast] = useState(/** @type {Draft[]} */ ([]));
   const [marked, setMarked] = useState(/** @type {number|null} */ (null));
   const [confirmed, setConfirmed] = useState(false);
@@ -80,7 +83,7 @@ function WritePage({ capabilities }) {
   const options = { ...defaults, ...offered(draft.options, capabilities) };
   const long = length(script.trim()) >= minScript && length(script) <= maxScript;
   const planning = usePlan(draft, options, long, (plan) => {
-    setDraft((now) => ({ ...now, cards: now.edited ? composed(now.cards, plan.scenes) : cardsOf(plan.scenes, now.cards) }));
+    follow((now) => ({ ...now, cards: now.edited ? composed(now.cards, plan.scenes) : cardsOf(plan.scenes, now.cards) }));
     setSaid(`${counted(plan.scenes.length, "scene")}, ${money(plan.costUsd)}.`);
   });
 
