@@ -52,7 +52,7 @@ function SceneCard({ card, place, focus, ...board }) {
     onDrop=${dropped}>
     <div class="shot">
       <${Frame} shape=${board.shape}><b aria-hidden="true">${number}</b><//>
-      <p class="price">${planned ? `${span(planned.durationSeconds)}, ${money(planned.costUsd ?? 0)}` : ""}</p>
+      <p class="price">${planned && !edit.empty(card) ? `${span(planned.durationSeconds)}, ${money(planned.costUsd ?? 0)}` : ""}</p>
     </div>
     <div class="slate">
       <button type="button" class="tool handle" data-act="handle" draggable="true" aria-label=${`Move scene ${number}: Alt and the arrow keys`}

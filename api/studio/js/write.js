@@ -34,6 +34,9 @@ function note({ cards, edited, long }) {
   return edited && !cards.length ? "No scenes are left. Add one, or cut again from the script." : "";
 }
 
+/** Where what is lacking can be written. @returns {HTMLElement|null} */
+const mendable = () => document.querySelector(".card:has(.hint) .said textarea") ?? document.querySelector("#script");
+
 /** @param {{plan: import("./api.js").Plan|null, current: boolean, busy: boolean, scenes: number, statement: string,
  *   sandbox: boolean, lacking: string, problem: string, starting: boolean, confirmed: boolean,
  *   onConfirm: (confirmed: boolean) => void, onGenerate: () => void}} props */
@@ -43,7 +46,8 @@ function Till({ plan, current, busy, scenes, statement, sandbox, lacking, proble
   const press = () => {
     const why = lacking || (confirmed ? "" : "Please confirm first that the story reflects your own ideas.");
     setAsked(why);
-    if (!lacking && !confirmed) box.current?.focus();
+    if (lacking) mendable()?.focus();
+    else if (!confirmed) box.current?.focus();
     if (!why && current && !starting) onGenerate();
   };
   const shown = asked && (lacking || !confirmed) ? lacking || asked : "";
@@ -51,13 +55,13 @@ function Till({ plan, current, busy, scenes, statement, sandbox, lacking, proble
     ${(problem || shown) && html`<${Problem} text=${problem || shown} />`}
     <p class=${`sum ${current ? "" : "stale"}`}>
       ${plan && scenes ? html`<strong>${money(plan.costUsd)}</strong>
-        <span>${counted(scenes, "scene")}, ${span(plan.durationSeconds)}${sandbox ? ", drawn by the sandbox: nothing is charged" : ""}</span>`
+        <span>${counted(plan.scenes.length, "scene")}, ${span(plan.durationSeconds)}${sandbox ? ", drawn by the sandbox: nothing is charged" : ""}</span>`
       : html`<span>The price appears with the storyboard.</span>`}
     </p>
     <label class="confirm"><input ref=${box} type="checkbox" checked=${confirmed}
       onChange=${(/** @type {any} */ event) => onConfirm(event.target.checked)} />${statement}</label>
     <button type="button" class="primary" aria-disabled=${!current || starting} onClick=${press}>
-      ${starting ? "Starting…" : busy ? "Updating the price…" : plan && scenes ? `Generate for ${money(plan.costUsd)}` : "Generate"}
+      ${starting ? "Starting…" : busy ? "Updating the price…" : plan && current ? `Generate for ${money(plan.costUsd)}` : "Generate"}
     </button>
   </section>`;
 }
@@ -131,7 +135,8 @@ function WritePage({ capabilities }) {
   const words = card && card.start !== null && card.end !== null ? { start: card.start, end: card.end } : null;
   const lacking = !long
     ? length(script) > maxScript ? "Please shorten the script first." : `Please write a longer script: at least ${minScript} characters are needed.`
-    : !cards.length || cards.some(empty) ? "Please fill in or delete the empty scenes first." : "";
+    : cards.some(empty) ? "Please fill in or delete the empty scenes first."
+    : edited && !cards.length ? "Please add a scene first, or cut again from the script." : "";
   return html`<h1 class="unseen">Write a film</h1><div class="desk">
     <div class="left">
       <${ScriptPanel} script=${script} title=${title} marked=${words} min=${minScript} max=${maxScript} kept=${kept}
