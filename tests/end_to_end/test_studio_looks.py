@@ -1,33 +1,30 @@
 """The page in a browser: every state for everyone, light and dark, on a phone, in stillness."""
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from tests.end_to_end.running import Stack
 from tests.end_to_end.studio import (
+    PHONE,
     STORY,
     NewPage,
     accessible,
     advance,
     cards,
     finished,
+    fits,
     scenes,
     script,
     settled,
+    shifted,
     written,
 )
 
 pytest_plugins = ["tests.end_to_end.studio_stack"]
 
-PHONE = {"viewport": {"width": 360, "height": 740}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
 UNEASY = STORY.replace("fog comes", "fog [moderate] comes").replace("turns home", "turns home [slow:900]")
 SIZE = """() => ['navigation', 'resource'].flatMap(kind => performance.getEntriesByType(kind))
-  .filter(entry => !entry.name.includes('/api/')).reduce((sum, entry) => sum + entry.decodedBodySize, 0)"""
-
-
-def fits(page: Page) -> bool:
-    """Nothing sticks out to the right."""
-    return bool(page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))
+  .filter(entry => !entry.name.includes('/api/')).reduce((sum, entry) => sum + entry.encodedBodySize, 0)"""
 
 
 @pytest.mark.parametrize(
@@ -107,7 +104,8 @@ def test_a_page_is_small_and_shows_itself_without_its_script(new_page: NewPage) 
         page.goto(path)
         page.wait_for_load_state("networkidle")
         size = page.evaluate(SIZE)
-        assert 30_000 < size < 100_000, f"{path} is {size} bytes before compression"
+        assert 30_000 < size < 100_000, f"{path} is {size} bytes on the wire"
+        assert shifted(page) < 0.01, f"{path} jumps while it loads"
     bare = new_page("/", java_script_enabled=False)
     expect(bare.get_by_role("link", name="Library")).to_be_visible()
     expect(bare.get_by_text("This page needs JavaScript.")).to_be_visible()
