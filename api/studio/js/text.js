@@ -36,7 +36,7 @@ export function span(seconds) {
  * @param {number} seconds */
 export function about(seconds) {
   if (seconds < 10) return "a few seconds";
-  if (seconds < 55) return `about ${Math.ceil(seconds / 10) * 10} s`;
+  if (seconds <= 50) return `about ${Math.ceil(seconds / 10) * 10} s`;
   return `about ${Math.ceil(seconds / 60)} min`;
 }
 

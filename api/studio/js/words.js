@@ -82,7 +82,8 @@ export function headline(job) {
     case "queued":
       return job.run > 1 ? "Starting again" : "Waiting to start";
     case "processing":
-      return job.waitingFor ? "Waiting" : job.currentStep.replace("...", "");
+      if (job.waitingFor) return "Waiting";
+      return turn(job) ? "Waiting for its turn" : job.currentStep.replace("...", "");
     case "cancelling":
       return "Cancelling";
     case "completed":
@@ -101,22 +102,29 @@ export function headline(job) {
 export function timing(job, now, heard) {
   if (job.waitingFor) return job.waitingFor;
   const rest = job.etaSeconds === null ? "" : `${about(job.etaSeconds - (now - heard) / 1000)} left`;
-  if (job.status === "queued" && job.queuePosition !== null) {
-    const ahead = job.queuePosition - 1;
-    return [ahead ? `${counted(ahead, "film")} before yours` : "Next in line", rest].filter(Boolean).join(", ");
-  }
+  const position = turn(job);
+  if (position) return [position > 1 ? `${counted(position - 1, "film")} before yours` : "Next in line", rest].filter(Boolean).join(", ");
   if (!job.startedAt) return "";
   const took = (Date.parse(job.endedAt ?? new Date(now).toISOString()) - Date.parse(job.startedAt)) / 1000;
   if (job.endedAt) return `Took ${span(took)}`;
   const passed = `${span(took)} so far`;
   if (!rest) return passed;
-  if (!job.counts.generating && !job.counts.pending) return `${passed}, almost done`;
+  if (job.counts.total && !job.counts.generating && !job.counts.pending) return `${passed}, almost done`;
   const quiet = (now - Date.parse(job.updatedAt)) / 1000;
-  if (job.counts.generating && quiet > QUIET) return `${passed}, longer than usual`;
+  const late = (now - heard) / 1000 - (job.etaSeconds ?? 0) > LATE;
+  if (late || (job.counts.generating && quiet > QUIET)) return `${passed}, longer than usual`;
   return `${passed}, ${rest}`;
 }
 
+/** Its place in the line, from 1, as long as none of its scenes has been begun; else null.
+ * @param {Job} job */
+function turn({ status, counts, queuePosition }) {
+  const begun = counts.generating + counts.completed + counts.failed > 0;
+  return status === "queued" || !begun ? queuePosition : null;
+}
+
 const QUIET = 150; // seconds a generation may take before we say so; most take less than a minute
+const LATE = 15; // seconds beyond the last estimate until it is taken back
 
 /** @typedef {{what: string, more: string, kind: "idle"|"working"|"stalled"|"fault"}} Standing */
 
