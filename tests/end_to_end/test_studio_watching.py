@@ -52,8 +52,11 @@ def progress(page: Page) -> int:
 @pytest.mark.parametrize("options", [pytest.param({}, id="wide"), pytest.param(PHONE, id="phone")])
 def test_scenes_arrive_one_by_one_and_nothing_jumps(new_page: NewPage, studio: Stack, options: dict[str, Any]) -> None:
     page = new_page("/library", **options)
-    page.goto(make(studio, SLOW.replace("fog comes", "fog [slow:4] comes")))
-    expect(scenes(page)).to_have_count(3)
+    page.goto(
+        make(studio, SLOW.replace("a ginger", "a [slow:300] ginger").replace("fog comes", "fog [slow:600] comes"))
+    )
+    expect(page.locator(".scene.generating")).to_have_count(3)
+    advance(studio, 300)
     expect(page.locator(".scene.completed")).to_have_count(1)
     expect(step(page)).to_have_text("Generating scene 2/3")
     expect(page.locator(".step span")).to_have_text(re.compile(r"^\d+ s so far, (about|a few|longer)"))
@@ -184,6 +187,7 @@ def test_forty_scenes(page: Page, new_page: NewPage, studio: Stack) -> None:
     finished(page, seconds=120)
     expect(page.locator(".scene.completed")).to_have_count(40)
     expect(page.locator(".chapters li")).to_have_count(40)
+    assert shifted(page) < 0.02
     phone = new_page("/library", **PHONE)
     phone.goto(page.url)
     expect(phone.locator(".chapters button")).to_have_count(40)

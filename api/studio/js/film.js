@@ -38,12 +38,17 @@ const Places = ({ scenes, shape }) => html`<ol class="chapters" aria-hidden="tru
 /** @param {{film: FilmFiles, title: string, shape: string, scenes: number}} props */
 function Player({ film, title, shape, scenes }) {
   const video = useRef(/** @type {HTMLVideoElement|null} */ (null));
+  const list = useRef(/** @type {HTMLElement|null} */ (null));
   const [at, setAt] = useState(0);
   const chapters = useChapters(film);
   useEffect(() => {
     if (video.current && chapters.length) addTrack(video.current, chapters);
   }, [chapters]);
   const now = chapters.findLastIndex(({ startSeconds }) => startSeconds <= at + 0.05);
+  useEffect(() => {
+    const [row, place] = [list.current, list.current?.children[now]];
+    if (row && place instanceof HTMLElement) row.scrollLeft = place.offsetLeft - row.offsetLeft - row.clientWidth / 2;
+  }, [now]);
   const jump = (/** @type {number} */ seconds) => {
     if (!video.current) return;
     video.current.currentTime = seconds + 0.01;
@@ -58,7 +63,7 @@ function Player({ film, title, shape, scenes }) {
       <span class="ai">AI-generated</span>
     <//>
     ${!chapters.length && html`<${Places} scenes=${scenes} shape=${shape} />`}
-    ${chapters.length > 0 && html`<ol class="chapters" role="list" aria-label="Scenes of the film" style=${{ "--ratio": ratio(shape) }}>
+    ${chapters.length > 0 && html`<ol ref=${list} class="chapters" role="list" aria-label="Scenes of the film" style=${{ "--ratio": ratio(shape) }}>
       ${chapters.map((chapter, place) => html`<li style=${{ flexGrow: chapter.durationSeconds }}>
         <button type="button" aria-current=${place === now ? "true" : null} title=${chapter.description}
           aria-label=${`Scene ${chapter.sceneNumber}, at ${clock(chapter.startSeconds)}: ${chapter.description}`}
@@ -90,12 +95,23 @@ export function Screen({ job }) {
   return film ? html`<${Player} film=${film} title=${job.title} shape=${shape} scenes=${job.counts.total} />` : html`<${Blank} job=${job} shape=${shape} />`;
 }
 
+/** The address that saves a file under a name. @param {string} url @param {string} name */
+const named = (url, name) => `${url}?${new URLSearchParams({ download: name })}`;
+
+/** A job's title as the name of a file. @param {Job} job */
+const fileName = (job) => job.title.replace(/[^\p{L}\p{N} -]+/gu, "").trim().slice(0, 80) || "Film";
+
+/** @param {{job: Job}} props */
+export function Download({ job }) {
+  const film = job.results?.film;
+  return film ? html`<a class="primary act" href=${named(film.videoUrl, fileName(job))} download>Download the film</a>` : null;
+}
+
 /** @param {{job: Job}} props */
 export function Downloads({ job }) {
   const film = job.results?.film;
   if (!film) return null;
-  const named = (/** @type {string} */ url, /** @type {string} */ name) => `${url}?${new URLSearchParams({ download: name })}`;
-  const name = job.title.replace(/[^\p{L}\p{N} -]+/gu, "").trim().slice(0, 80) || "Film";
+  const name = fileName(job);
   return html`<section class="downloads" aria-labelledby="downloads-title">
     <h2 id="downloads-title">Keep it</h2>
     <ul>

@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { Dialog, html, Live, Problem, show, useEffect, useState } from "./dom.js";
 import { keep, kept, save } from "./draft.js";
-import { Downloads, Screen } from "./film.js";
+import { Download, Downloads, Screen } from "./film.js";
 import { useJob } from "./following.js";
 import { SceneDialog, SceneView } from "./scene-view.js";
 import { counted, day, money } from "./text.js";
@@ -27,12 +27,12 @@ function Progress({ job, now, heard, link }) {
 function Actions({ job, busy, onCancel, onRetry }) {
   const lacking = missing(job);
   if (!ended(job)) {
-    return html`<button type="button" disabled=${busy || job.status === "cancelling"} onClick=${onCancel}>
+    return html`<button type="button" class="act" disabled=${busy || job.status === "cancelling"} onClick=${onCancel}>
       ${job.status === "cancelling" ? "Cancelling…" : "Cancel"}</button>`;
   }
-  if (job.status === "completed" && !lacking.scenes) return null;
+  if (job.status === "completed" && !lacking.scenes) return html`<${Download} job=${job} />`;
   const many = lacking.scenes > 1 ? `Try all ${lacking.scenes} missing scenes again` : "Try the missing scene again";
-  return html`<button type="button" class="primary" disabled=${busy} onClick=${onRetry}>
+  return html`<button type="button" class="primary act" disabled=${busy} onClick=${onRetry}>
     ${lacking.scenes ? `${many} for ${money(lacking.usd)}` : "Try again"}</button>`;
 }
 
