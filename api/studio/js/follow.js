@@ -3,7 +3,8 @@
  *
  * A hidden page gives its stream back (browsers allow six connections to a host) and only looks now and then.
  * A stream may also die without a word, so while one is open the job is still asked for every 15 seconds, which costs
- * an empty 304; an answer that is newer than the stream's last word gives the dead stream away.
+ * an empty 304; an answer that is newer than the stream's last word gives the dead stream away. A job that has ended is
+ * asked for as seldom: another tab may have begun to mend it.
  */
 
 import { ApiProblem, readJob } from "./api.js";
@@ -97,15 +98,18 @@ export class JobFollower {
   /** Decide what comes next: stream, poll or rest. */
   #next() {
     clearTimeout(this.#timer);
-    if (this.#job && ended(this.#job)) {
-      this.#close();
-      return this.told.onLink("ended");
-    }
+    if (this.#job && ended(this.#job)) return this.#rest();
     if (document.hidden) this.#close();
     else if (!this.#stream && this.#reached && Date.now() >= this.#reopenAt) this.#connect();
     this.told.onLink(this.#open ? "live" : !this.#reached ? "offline" : document.hidden ? "hidden" : "polling");
     const wait = document.hidden ? HIDDEN : !this.#open ? POLL : this.#job?.status === "queued" ? QUEUED : CHECK;
     this.#timer = setTimeout(this.look, wait);
+  }
+
+  #rest() {
+    this.#close();
+    this.told.onLink("ended");
+    if (!document.hidden) this.#timer = setTimeout(this.look, CHECK);
   }
 
   #connect() {

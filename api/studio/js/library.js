@@ -93,8 +93,13 @@ function LibraryPage() {
   };
   useEffect(() => {
     void look();
-    const timer = setInterval(() => live.current && !document.hidden && look(), LOOK);
-    return () => clearInterval(timer);
+    const back = () => { if (!document.hidden) void look(); };
+    const timer = setInterval(() => live.current && back(), LOOK);
+    document.addEventListener("visibilitychange", back);
+    return () => {
+      clearInterval(timer);
+      document.removeEventListener("visibilitychange", back);
+    };
   }, [search]);
   useEffect(() => {
     if (films && search) setSaid(`${counted(films.length, "film")} found.`);
