@@ -130,6 +130,20 @@ def finished(page: Page, seconds: float = 120) -> None:
     expect(step(page)).to_contain_text("Film ready", timeout=seconds * 1000)
 
 
+def tab_to(page: Page, selector: str) -> None:
+    """Press Tab until the focus is there, and see that it shows."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            assert page.evaluate(FOCUS_SHOWS), f"the focus on {selector} can't be seen"
+            return
+    raise AssertionError(f"Tab never reaches {selector}")
+
+
+FOCUS_SHOWS = """() => {
+  const place = document.activeElement, box = place.closest('.paper') ?? place;
+  return getComputedStyle(place).outlineStyle !== 'none' || getComputedStyle(box).boxShadow !== 'none';
+}"""
 SHIFTS = """() => new Promise(done => {
   new PerformanceObserver(list => done(list.getEntries().reduce((sum, shift) => sum + shift.value, 0)))
     .observe({ type: 'layout-shift', buffered: true });

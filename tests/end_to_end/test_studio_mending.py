@@ -14,8 +14,10 @@ from tests.end_to_end.studio import (
     finished,
     generated,
     make,
+    plays,
     scenes,
     step,
+    tab_to,
     written,
 )
 
@@ -87,6 +89,34 @@ def test_all_missing_scenes_are_made_by_one_button_with_the_words_kept_for_it(pa
         finished(tab)
     made = studio.job(job_id)["results"]["scenes"]
     assert [scene["prompt"] for scene in made[1:]] == ["Calm fog over a bay.", "A beam of light."]
+
+
+def test_a_scene_is_mended_and_its_film_deleted_with_the_keyboard_alone(new_page: NewPage, studio: Stack) -> None:
+    page = new_page(make(studio, STORY.replace("fog comes", "fog [moderate] comes"), title="By keyboard"))
+    expect(step(page)).to_have_text("Film ready, 1 scene missing")
+    tab_to(page, ".scene .mend")
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Prompt", exact=True)).to_be_focused()
+    page.keyboard.press("Control+a")
+    page.keyboard.insert_text("Calm fog over a bay at night.")
+    tab_to(page, "dialog .primary")
+    page.keyboard.press("Enter")
+    expect(page.locator(".scene.completed")).to_have_count(3)
+    finished(page)
+    tab_to(page, ".chapters li:last-child button")
+    page.keyboard.press("Enter")
+    plays(page.locator(".player video"), beyond=18)
+
+    page.goto("/library")
+    tab_to(page, "input[type=search]")
+    page.keyboard.insert_text("By keyboard")
+    expect(page.locator(".film")).to_have_count(1)
+    tab_to(page, ".film .plain")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Keep it")).to_be_focused()
+    tab_to(page, "dialog .danger")
+    page.keyboard.press("Enter")
+    expect(page.locator(".film")).to_have_count(0)
 
 
 def test_another_take_is_made_and_an_earlier_one_chosen(page: Page, studio: Stack) -> None:

@@ -18,6 +18,7 @@ from tests.end_to_end.studio import (
     scenes,
     script,
     settled,
+    tab_to,
     words,
     written,
 )
@@ -213,40 +214,28 @@ def test_a_dragged_card_takes_its_place(page: Page) -> None:
 
 
 def test_all_of_it_with_the_keyboard_alone(page: Page, studio: Stack) -> None:
-    def tab_to(selector: str) -> None:
-        for _ in range(60):
-            page.keyboard.press("Tab")
-            if page.evaluate("selector => document.activeElement.matches(selector)", selector):
-                outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
-                shadow = page.evaluate(
-                    "getComputedStyle(document.activeElement.closest('.paper') ?? document.activeElement).boxShadow"
-                )
-                assert outline != "none" or shadow != "none", f"the focus on {selector} can't be seen"
-                return
-        raise AssertionError(f"Tab never reaches {selector}")
-
-    tab_to(".skip")
+    tab_to(page, ".skip")
     page.keyboard.press("Enter")
-    tab_to("#script")
+    tab_to(page, "#script")
     page.keyboard.insert_text(STORY)
     expect(cards(page)).to_have_count(3)
     settled(page)
     first, second, third = words(page)
-    tab_to('[data-act="handle"]')
+    tab_to(page, '[data-act="handle"]')
     page.keyboard.press("Alt+ArrowDown")
     expect(page.get_by_role("status").filter(has_text="now scene 2 of 3")).to_be_attached()
     assert words(page) == [second, first, third]
     page.keyboard.press("Alt+ArrowDown")
     assert words(page) == [second, third, first]
     settled(page)
-    tab_to(".confirm input")
+    tab_to(page, ".confirm input")
     page.keyboard.press("Space")
-    tab_to(".till .primary")
+    tab_to(page, ".till .primary")
     page.keyboard.press("Enter")
     page.wait_for_url("**/jobs/*")
     expect(scenes(page)).to_have_count(3)
     finished(page)
-    tab_to(".scene .plain")
+    tab_to(page, ".scene .plain")
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog", name="Scene 1")).to_be_visible()
     page.keyboard.press("Escape")

@@ -46,7 +46,7 @@ function CancelDialog({ job, busy, onClose, onCancel }) {
       No further scene is begun. Finished scenes are kept, and you can finish the film later.</p>
     <div class="acts">
       <button type="button" class="danger" disabled=${busy} onClick=${onCancel}>Cancel the film</button>
-      <button type="button" onClick=${onClose}>Keep going</button>
+      <button type="button" autofocus onClick=${onClose}>Keep going</button>
     </div>
   <//>`;
 }

@@ -132,7 +132,7 @@ function LibraryPage() {
     ${doomed && html`<${Dialog} label="Delete this film?" onClose=${() => setDoomed(null)}>
       <p>“${doomed.title}” leaves the library.${doomed.jobId ? " Its own page keeps working for those who have the address." : ""}</p>
       <div class="acts"><button type="button" class="danger" onClick=${remove}>Delete from the library</button>
-        <button type="button" onClick=${() => setDoomed(null)}>Keep it</button></div>
+        <button type="button" autofocus onClick=${() => setDoomed(null)}>Keep it</button></div>
     <//>`}
     <${Live} text=${said} />
   </div>`;

@@ -1,6 +1,6 @@
 /** A scene of a job: its card, and the dialog in which it is mended. */
 
-import { Dialog, Frame, html, Problem, useEffect, useRef, useState } from "./dom.js";
+import { Dialog, Frame, html, Problem, Text, useEffect, useRef, useState } from "./dom.js";
 import { money, span } from "./text.js";
 import { ended, sceneFault, standing } from "./words.js";
 
@@ -89,18 +89,17 @@ export function SceneDialog({ scene, job, price, edit, busy, problem, several, o
     ${scene.status === "failed" && html`<div class="problem stacked"><p><strong>${what}.</strong> ${next}</p>
       <p class="note">${scene.error}</p></div>`}
     <label class="field"><span>Prompt</span>
-      <textarea rows="6" dir="auto" value=${prompt} readonly=${!editable}
-        onInput=${(/** @type {any} */ event) => setPrompt(event.target.value)}></textarea>
+      <${Text} value=${prompt} autofocus=${scene.status === "failed"} readonly=${!editable} onInput=${setPrompt} />
     </label>
     ${!rest && html`<p class="note">${editable
       ? "It can be tried again when the other scenes are done. Your words can be kept until then."
       : "Another take can be made when the film is done."}</p>`}
     ${problem && html`<${Problem} text=${problem} />`}
     <div class="acts">
-      <button type="button" class="primary" disabled=${busy || !rest || short} onClick=${() => onAgain(prompt.trim())}>
+      <button type="button" class=${rest ? "primary" : ""} disabled=${busy || !rest || short} onClick=${() => onAgain(prompt.trim())}>
         ${lacking ? "Try this scene again" : "Make another take"} for ${money(price)}
       </button>
-      ${lacking && editable && (several || !rest) && html`<button type="button" disabled=${short} onClick=${() => onKeep(prompt.trim())}>
+      ${lacking && editable && (several || !rest) && html`<button type="button" class=${rest ? "" : "primary"} disabled=${short} onClick=${() => onKeep(prompt.trim())}>
         ${rest ? "Keep for “try all again”" : "Keep these words"}</button>`}
     </div>
     <${Takes} scene=${scene} job=${job} onChoose=${onChoose} busy=${busy} />
