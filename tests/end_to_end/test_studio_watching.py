@@ -38,6 +38,12 @@ HIDE = """hidden => {
 }"""
 
 
+TIMING = """async ([words, job, seconds]) => {
+  const start = Date.parse(job.startedAt);
+  return (await import(words)).timing(job, start + 1000 * seconds, start);
+}"""
+
+
 def four_minutes_later(route: Route) -> None:
     """The API's own answer, by a clock that is four minutes ahead; the page goes by the API's clock."""
     answer = route.fetch()
@@ -149,6 +155,34 @@ def test_a_waiting_film_knows_its_place(new_page: NewPage, studio: Stack) -> Non
     expect(page.locator(".step")).to_have_text("Waiting to start 2 films before yours, about 2 min left")
     expect(page.get_by_role("link", name="Flow run in Prefect")).to_have_count(0)  # this operator shows none
     accessible(page, "queued")
+
+
+def test_a_time_is_told_as_well_as_it_is_known(page: Page) -> None:
+    def counts(pending: int = 0, generating: int = 0, completed: int = 0) -> dict[str, int]:
+        total = pending + generating + completed
+        return {"total": total, "pending": pending, "generating": generating, "completed": completed, "failed": 0}
+
+    def told(seconds: int, **job: Any) -> str:
+        """What is said so many seconds after the start, of an estimate that came at the start."""
+        start = {"status": "processing", "counts": counts(1, 2), "queuePosition": None, "etaSeconds": 60}
+        moment = {"startedAt": "2026-01-01T00:00:00Z", "updatedAt": "2026-01-01T00:00:00Z", "endedAt": None}
+        return str(page.evaluate(TIMING, [words, start | moment | {"waitingFor": None} | job, seconds]))
+
+    words = page.locator('link[href$="js/words.js"]').get_attribute("href")
+    assert told(5) == "5 s so far, about 1 min left"
+    assert told(30) == "30 s so far, about 30 s left"
+    assert told(55) == "55 s so far, a few seconds left"
+    assert told(90) == "1 min 30 s so far, longer than usual"
+    assert told(200, etaSeconds=900) == "3 min 20 s so far, longer than usual"  # nothing was heard of it for so long
+    assert told(1, counts=counts()) == "1 s so far, about 1 min left"
+    assert told(40, counts=counts(completed=3)) == "40 s so far, almost done"
+    assert told(5, etaSeconds=None) == "5 s so far"
+    assert told(5, counts=counts(3), queuePosition=2) == "1 film before yours, about 1 min left"
+    assert told(5, counts=counts(3), queuePosition=1, etaSeconds=None) == "Next in line"
+    assert told(5, queuePosition=1) == "5 s so far, about 1 min left"
+    assert told(5, status="queued", counts=counts(1, 0, 2), queuePosition=3).startswith("2 films before yours")
+    assert told(5, waitingFor="The account has no credits left.") == "The account has no credits left."
+    assert told(500, status="completed", endedAt="2026-01-01T00:01:30Z") == "Took 1 min 30 s"
 
 
 def test_a_stalled_scene_is_said_and_a_cancel_asks_once_and_says_what_is_spent(
