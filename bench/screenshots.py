@@ -86,7 +86,7 @@ async def _story(browser: Browser, scheme: str) -> None:
     await page.wait_for_timeout(10_000)  # the clips that have just come play once
     await _shoot(page, "watching", scheme, full=True)
     await expect(page.locator(".step")).to_contain_text("Film ready", timeout=120_000)
-    await page.get_by_role("button", name="Edit scene 3").click()
+    await page.get_by_role("button", name="try again of scene 3").click()
     await page.get_by_label("Prompt", exact=True).fill("A fishing boat turns in slow circles in fog, from above.")
     await _shoot(page, "mending", scheme)
     await page.get_by_role("button", name="Try this scene again").click()
