@@ -9,6 +9,7 @@ from uuid import UUID
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from tasks.options import AspectRatio, Duration, Model, Resolution
 from tasks.settings import Settings
@@ -30,7 +31,7 @@ STUDIO: Final = "http://127.0.0.1:8000"
 
 
 def _fail(message: str, code: int = 1) -> typer.Exit:
-    err.print(f"[red]{message}[/red]")
+    err.print(Text(message, style="red"), soft_wrap=True)  # as it is: a title may look like markup
     return typer.Exit(code)
 
 
@@ -275,15 +276,17 @@ def reconcile(
     else:
         if found:
             out.print(table(found))
-        out.print(summary(compared, found))
+        out.print(summary(compared, found), soft_wrap=True)
     raise typer.Exit(1 if disagree else 0)
 
 
 def _read(script: Path) -> str:
     try:
         return typer.get_text_stream("stdin").read() if str(script) == "-" else script.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise _fail(f"{script} can't be read as UTF-8 text: {error}.", 2) from error
+    except OSError as error:
+        raise _fail(f"{script} can't be read: {error.strerror}.", 2) from error
+    except UnicodeDecodeError as error:
+        raise _fail(f"{script} can't be read: it is not UTF-8 text.", 2) from error
 
 
 def _talk(question: Coroutine[None, None, T]) -> T:

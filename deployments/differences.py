@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from rich.table import Table
+from rich.text import Text
 
 from api.records import Paid
 from tasks.ledger import Attempt, AttemptState
@@ -139,7 +140,7 @@ def table(found: Sequence[Difference]) -> Table:
             cost(one),
             f"{attempt.job_id}, scene {attempt.scene_number}" if attempt else "nobody's that we know",
             f"{one.adopted}, adopted" if one.adopted else str(attempt.state) if attempt else "",
-            one.prompt[:40],
+            Text(one.prompt[:40]),
         )
     return shown
 

@@ -7,8 +7,10 @@ import httpx
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
+
+from tasks.settings import on_loopback
 
 POLL_EVERY: Final = 0.5  # seconds
 ENDED: Final = ("completed", "failed", "cancelled")
@@ -31,8 +33,16 @@ class Refused(Exception):
 
 async def ask(api: str, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
     """One request to the API → its JSON. Raises `Refused`."""
-    async with httpx.AsyncClient(base_url=api, timeout=30) as client:
+    async with _client(api) as client:
         return await _ask(client, method, path, body)
+
+
+def _client(api: str) -> httpx.AsyncClient:
+    """A proxy that is set for the internet can't reach this machine."""
+    try:
+        return httpx.AsyncClient(base_url=api, timeout=30, trust_env=not on_loopback(api))
+    except (httpx.InvalidURL, ValueError) as error:
+        raise Refused(f"{api} is not the address of an API.") from error
 
 
 async def _ask(client: httpx.AsyncClient, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
@@ -44,13 +54,14 @@ async def _ask(client: httpx.AsyncClient, method: str, path: str, body: dict[str
     except ValueError as error:
         raise Refused(f"What answers at {client.base_url} is not Storyreel.") from error
     if answer.is_error:
-        raise Refused(str(found.get("detail", f"The API answered {answer.status_code}.")))
+        told = found.get("detail") if isinstance(found, dict) else None
+        raise Refused(str(told or f"The API answered {answer.status_code}."))
     return found
 
 
 async def follow(api: str, job_id: str, console: Console) -> int:
     """Show a job until it ends → 0 for a film, 1 for none. Outlives an API that is away for a while."""
-    async with httpx.AsyncClient(base_url=api, timeout=30) as client:
+    async with _client(api) as client:
         job = await _ask(client, "GET", f"/api/job/{job_id}")
         shown: set[str] = set()
         with Live(view(job), console=console, refresh_per_second=8, transient=False) as live:
@@ -62,6 +73,8 @@ async def follow(api: str, job_id: str, console: Console) -> int:
                     continue
                 live.update(view(job))
                 _say_steps(job, shown, console)
+    if not console.is_terminal:  # there the last picture ends without one
+        console.line()
     return _verdict(job, api, console)
 
 
@@ -84,10 +97,10 @@ def view(job: dict[str, Any]) -> Group:
 
 def _scene_line(scene: dict[str, Any]) -> Text:
     colour = _COLOURS.get(scene["status"], "")
-    text = Text(f" {_MARKS.get(scene['status'], '?')} {scene['sceneNumber']:2d} ", style=colour)
+    text = Text(no_wrap=True, overflow="ellipsis")
+    text.append(f" {_MARKS.get(scene['status'], '?')} {scene['sceneNumber']:2d} ", style=colour)
     text.append(f"{scene['status']:<10} ", style=colour)
     text.append(scene["error"] or " ".join(scene["description"].split()), style="red" if scene["error"] else "")
-    text.truncate(100, overflow="ellipsis")
     return text
 
 
@@ -96,19 +109,22 @@ def _verdict(job: dict[str, Any], api: str, console: Console) -> int:
     if job["status"] == "completed" and film:
         cost = job["cost"]["spentUsd"] - job["cost"]["refundedUsd"]
         console.print(
-            f"[green]Film ready[/green]: {film['durationSeconds']:.1f} s, ${cost:.2f}  {api}{film['videoUrl']}"
+            Text.assemble(
+                ("Film ready", "green"), f": {film['durationSeconds']:.1f} s, ${cost:.2f}  {api}{film['videoUrl']}"
+            ),
+            soft_wrap=True,
         )
         return 0
-    console.print(f"[red]No film[/red]: {job['error'] or job['currentStep']}")
+    console.print(Text.assemble(("No film", "red"), f": {job['error'] or job['currentStep']}"), soft_wrap=True)
     return 1
 
 
 def job_table(jobs: list[dict[str, Any]]) -> Table:
     """Jobs as a table."""
-    table = Table("job", "status", "", "title", "created")
+    table = Table(Column("job", no_wrap=True), "status", "", "title", "created")
     for job in jobs:
         status = Text(job["status"], style=_COLOURS.get(job["status"], "green"))
         table.add_row(
-            job["jobId"], status, f"{job['progress']} %", job["title"], job["createdAt"][:19].replace("T", " ")
+            job["jobId"], status, f"{job['progress']} %", Text(job["title"]), job["createdAt"][:19].replace("T", " ")
         )
     return table

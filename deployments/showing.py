@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator
 
 from rich.console import Console
+from rich.text import Text
 
 from deployments.following import ask, follow
 from deployments.stack import Addresses, needs_sandbox, stack, until_stopped
@@ -64,7 +65,9 @@ async def _shown_stack(settings: Settings, at: Addresses, console: Console) -> A
                 console.print(f"Waiting for {what}")
             last = what
 
-        async with stack(settings, at, lambda text: console.print(f"[yellow]{text}[/yellow]"), wait) as supervisor:
+        async with stack(
+            settings, at, lambda text: console.print(Text(text, style="yellow"), soft_wrap=True), wait
+        ) as supervisor:
             status.stop()
             console.print(f"Ready after {time.monotonic() - begun:.1f} s.")
             yield supervisor
@@ -75,7 +78,7 @@ async def _show_film(settings: Settings, at: Addresses, job_id: str, console: Co
     job = await ask(at.studio, "GET", f"/api/job/{job_id}")
     film = job["results"]["film"]
     path = MediaStore(settings.media).path(film["videoUrl"].removeprefix(media_url("")))
-    console.print(f"\nFilm    {path}\nLength  {film['durationSeconds']:.1f} s", soft_wrap=True)
+    console.print(f"\nFilm    {path}\nLength  {film['durationSeconds']:.1f} s", soft_wrap=True, markup=False)
 
 
 def _addresses(settings: Settings, at: Addresses, console: Console) -> None:

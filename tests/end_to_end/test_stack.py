@@ -122,7 +122,7 @@ def test_the_terminal_follows_a_film(stack: Stack, tmp_path: Path) -> None:
     said = stack.storyreel("film", str(script), "--resolution", "540p", "--api", stack.api)
     assert said.returncode == 0, said.stderr
     assert "Generating scene 1/3..." in said.stdout
-    assert "Film ready" in said.stdout
+    assert any(line.startswith("Film ready: ") and line.endswith("/film.mp4") for line in said.stdout.splitlines())
     listed = stack.storyreel("jobs", "--json", "--api", stack.api)
     assert json.loads(listed.stdout)["jobs"][0]["status"] == "completed"
 
