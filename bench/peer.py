@@ -9,7 +9,8 @@ from pathlib import Path
 
 import httpx
 
-from deployments.stack import Addresses, environment, parts, until_stopped
+from deployments.addresses import Addresses
+from deployments.stack import environment, parts, until_stopped
 from deployments.supervisor import Supervisor
 from tasks.settings import Settings
 

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from tasks.options import AspectRatio, Duration, Model, Resolution
+from tasks.options import AspectRatio, Duration, Model, Resolution, script_fault
 from tasks.settings import Settings
 from tasks.styles import DEFAULT_STYLE
 
@@ -49,15 +49,10 @@ def up(
     data: Data = None,
 ) -> None:
     """Run everything on this machine until Ctrl-C: Prefect server, API, worker; the sandbox when no Luma key is set."""
+    from deployments.addresses import Addresses
     from deployments.showing import run_up
-    from deployments.stack import Addresses, PortTaken
-    from deployments.supervisor import PartFailed
 
-    at = Addresses(host, port, prefect_port, sandbox_port)
-    try:
-        asyncio.run(run_up(_settings(data), at, out))
-    except (PortTaken, PartFailed, TimeoutError) as error:
-        raise _fail(str(error) or "The parts did not get ready in time; see the logs in the data folder.") from error
+    _bring_up(run_up(_settings(data), Addresses(host, port, prefect_port, sandbox_port), out))
 
 
 @app.command()
@@ -67,18 +62,19 @@ def demo(
     port: Port = 8000,
     prefect_port: PrefectPort = 4200,
     sandbox_port: SandboxPort = 8900,
-    data: Data = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of its ledger and media; by default ./data/demo.")] = None,
 ) -> None:
-    """Start everything and film an example script, with progress; at a terminal it stays up until Ctrl-C."""
+    """Start everything with the sandbox and film an example script; at a terminal it stays up until Ctrl-C."""
+    from deployments.addresses import Addresses
     from deployments.showing import run_demo
-    from deployments.stack import Addresses, PortTaken
-    from deployments.supervisor import PartFailed
+    from deployments.stack import with_sandbox
 
-    at = Addresses(host, port, prefect_port, sandbox_port).free()
-    try:
-        raise typer.Exit(asyncio.run(run_demo(_settings(data), at, _read(script), out)))
-    except (PortTaken, PartFailed, TimeoutError) as error:
-        raise _fail(str(error) or "The parts did not get ready in time; see the logs in the data folder.") from error
+    text = _read(script)
+    if fault := script_fault(text):
+        raise _fail(fault, 2)
+    settings = Settings()
+    safe = with_sandbox(settings, data or settings.data / "demo")
+    raise typer.Exit(_bring_up(run_demo(safe, Addresses(host, port, prefect_port, sandbox_port).free(), text, out)))
 
 
 @app.command()
@@ -298,6 +294,16 @@ def _talk(question: Coroutine[None, None, T]) -> T:
         raise _fail(str(error)) from error
     except KeyboardInterrupt as error:
         raise _fail("Stopped watching; the job goes on.", 130) from error
+
+
+def _bring_up(stack: Coroutine[None, None, T]) -> T:
+    from deployments.following import Refused
+    from deployments.stack import CANT_START
+
+    try:
+        return asyncio.run(stack)
+    except (*CANT_START, Refused) as error:
+        raise _fail(str(error) or "The parts did not get ready in time; see the logs in the data folder.") from error
 
 
 def _follow(api: str, body: dict[str, Any], *, watch: bool) -> None:

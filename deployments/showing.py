@@ -8,15 +8,16 @@ from collections.abc import AsyncIterator
 from rich.console import Console
 from rich.text import Text
 
+from deployments.addresses import Addresses
 from deployments.following import ask, follow
-from deployments.stack import Addresses, needs_sandbox, stack, until_stopped
+from deployments.stack import needs_sandbox, stack, until_stopped
 from deployments.supervisor import Supervisor
 from tasks.media import MediaStore, media_url
 from tasks.settings import Settings
 
 
 async def run_up(settings: Settings, at: Addresses, console: Console) -> None:
-    """The stack in the foreground, until it is told to stop. Raises `PortTaken`, `PartFailed`, `TimeoutError`."""
+    """The stack in the foreground, until it is told to stop. Raises `CANT_START`."""
     async with _stoppable(), _shown_stack(settings, at, console):
         _addresses(settings, at, console)
         console.print("Ctrl-C stops everything.")
@@ -24,7 +25,7 @@ async def run_up(settings: Settings, at: Addresses, console: Console) -> None:
 
 
 async def run_demo(settings: Settings, at: Addresses, script: str, console: Console) -> int:
-    """A film from a script, on a stack of its own → the exit code. Raises `PortTaken`, `PartFailed`, `TimeoutError`."""
+    """A film from a script, on a stack of its own → the exit code. Raises `CANT_START`, `Refused`."""
     code = 1
     async with _stoppable(), _shown_stack(settings, at, console):
         accepted = await ask(at.studio, "POST", "/api/generate", {"script": script})

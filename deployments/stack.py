@@ -2,18 +2,18 @@
 
 import asyncio
 import contextlib
+import fcntl
 import shutil
 import signal
-import socket
 import sys
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Final
 
 import httpx
 
-from deployments.supervisor import Part, Supervisor
+from deployments.addresses import LOOPBACK, Addresses, PortTaken, refuse_taken, unproxied
+from deployments.supervisor import Part, PartFailed, Supervisor
 from tasks.settings import DREAM_MACHINE, Settings, on_loopback
 
 START_SECONDS: Final = 180.0
@@ -33,58 +33,24 @@ PREFECT_ENV: Final = {
 }
 
 
-class PortTaken(Exception):
-    """An address is in use already."""
+class DataTaken(Exception):
+    """The data folder can't be this stack's; the message is one sentence."""
 
 
-@dataclass(frozen=True, slots=True)
-class Addresses:
-    """Where the parts listen."""
-
-    host: str
-    port: int
-    prefect_port: int
-    sandbox_port: int
-
-    @property
-    def studio(self) -> str:
-        """The studio and the API."""
-        return f"http://{_reachable(self.host)}:{self.port}"
-
-    @property
-    def docs(self) -> str:
-        """The API's documentation."""
-        return f"{self.studio}/api/docs"
-
-    @property
-    def prefect(self) -> str:
-        """Prefect's UI."""
-        return f"http://{_reachable(self.host)}:{self.prefect_port}"
-
-    @property
-    def sandbox(self) -> str:
-        """The sandbox; only ever on this machine."""
-        return f"http://127.0.0.1:{self.sandbox_port}"
-
-    def free(self) -> "Addresses":
-        """The same where nothing listens yet, else the next free ports."""
-        port = next_free(self.host, self.port)
-        prefect = next_free(self.host, self.prefect_port)
-        return Addresses(self.host, port, prefect, next_free("127.0.0.1", self.sandbox_port))
-
-
-def next_free(host: str, port: int) -> int:
-    """The first port from this one on that we could listen on."""
-    return next(candidate for candidate in range(port, 65536) if port_free(host, candidate))
-
-
-def _reachable(host: str) -> str:
-    return "127.0.0.1" if host in ("0.0.0.0", "::", "") else host  # noqa: S104 - only recognised
+CANT_START: Final = (PortTaken, DataTaken, PartFailed, TimeoutError)
+"""What `stack` raises when it does not come up."""
 
 
 def needs_sandbox(settings: Settings) -> bool:
     """Without a key and with nobody else's Luma in mind, films are drawn here."""
     return settings.luma_api_key is None and settings.luma_base_url == DREAM_MACHINE
+
+
+def with_sandbox(settings: Settings, data: Path) -> Settings:
+    """Settings for a stack that can't spend: its own folder and ledger, and the sandbox whatever keys are there."""
+    return settings.model_copy(
+        update={"data": data, "database_url": "", "luma_api_key": None, "luma_base_url": DREAM_MACHINE}
+    )
 
 
 def environment(settings: Settings, at: Addresses) -> dict[str, str]:
@@ -108,7 +74,7 @@ def environment(settings: Settings, at: Addresses) -> dict[str, str]:
 
 def parts(settings: Settings, at: Addresses) -> list[Part]:
     """The processes, in the order in which they start; they end in the opposite one."""
-    env = environment(settings, at)
+    env = environment(settings, at) | unproxied(at) | {"STORYREEL_DATABASE_URL": settings.ledger_url}
     ours = env | {"PROMETHEUS_MULTIPROC_DIR": str(_metrics(settings))}
     us = [sys.executable, "-m", "deployments.cli"]
     prefect = [sys.executable, *PREFECT_SERVER, f"--host={at.host}", f"--port={at.prefect_port}"]
@@ -134,25 +100,27 @@ def _begin_counting(settings: Settings) -> None:
     _metrics(settings).mkdir(parents=True)
 
 
-def refuse_taken(settings: Settings, at: Addresses) -> None:
-    """Raise `PortTaken` with one sentence for the first port that is in use."""
+def listening(settings: Settings, at: Addresses) -> list[tuple[str, str, int]]:
+    """What the stack will listen on: option, host and port."""
     wanted = [("--port", at.host, at.port), ("--prefect-port", at.host, at.prefect_port)]
-    if needs_sandbox(settings):
-        wanted.append(("--sandbox-port", "127.0.0.1", at.sandbox_port))
-    for option, host, port in wanted:
-        if not port_free(host, port):
-            raise PortTaken(f"Port {port} on {host} is in use; stop what uses it or choose another with {option}.")
+    return [*wanted, ("--sandbox-port", LOOPBACK, at.sandbox_port)] if needs_sandbox(settings) else wanted
 
 
-def port_free(host: str, port: int) -> bool:
-    """Whether we could listen there."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+@contextlib.contextmanager
+def only_stack(data: Path) -> Iterator[None]:
+    """Hold the data folder: two stacks over one ledger would run each other's jobs. Raises `DataTaken`."""
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        lock = (data / "stack.lock").open("a")
+    except OSError as error:
+        raise DataTaken(f"The data folder {data} can't be used: {error.strerror}.") from error
+    with lock:
         try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-    return True
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            why = f"Another stack runs with the data folder {data}; stop it or choose another with --data."
+            raise DataTaken(why) from error
+        yield
 
 
 @contextlib.asynccontextmanager
@@ -161,23 +129,24 @@ async def stack(
 ) -> AsyncIterator[Supervisor]:
     """All parts, until the block ends. `say` tells of events, `wait` of what is being waited for.
 
-    Raises `PortTaken`, and `PartFailed` or `TimeoutError` when the parts don't get ready.
+    Raises `PortTaken` or `DataTaken`, and `PartFailed` or `TimeoutError` when the parts don't get ready.
     """
-    refuse_taken(settings, at)
-    await asyncio.to_thread(_begin_counting, settings)
-    supervisor = Supervisor(Path(settings.data) / "logs", say)
-    try:
-        for part in parts(settings, at):
-            await supervisor.start(part)
-        await ready(at, supervisor, wait)
-        yield supervisor
-    finally:
-        await supervisor.stop()
+    refuse_taken(listening(settings, at))
+    with only_stack(settings.data.absolute()):
+        await asyncio.to_thread(_begin_counting, settings)
+        supervisor = Supervisor(settings.data / "logs", say)
+        try:
+            for part in parts(settings, at):
+                await supervisor.start(part)
+            await ready(at, supervisor, wait)
+            yield supervisor
+        finally:
+            await supervisor.stop()
 
 
 async def ready(at: Addresses, supervisor: Supervisor, wait: Callable[[str], None]) -> None:
     """Return when a job would run; tell meanwhile what is missing. Raises `PartFailed`, `TimeoutError`."""
-    async with asyncio.timeout(START_SECONDS), httpx.AsyncClient(timeout=5) as client:
+    async with asyncio.timeout(START_SECONDS), httpx.AsyncClient(timeout=5, trust_env=False) as client:
         while missing := await _missing(client, at):
             await supervisor.raise_hopeless()
             wait(missing)

@@ -17,7 +17,7 @@ import httpx
 import psutil
 import pytest
 
-from deployments.stack import Addresses
+from deployments.addresses import Addresses
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 180

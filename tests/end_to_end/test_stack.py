@@ -194,10 +194,11 @@ def test_a_port_in_use_is_refused_in_one_sentence(stack: Stack, tmp_path: Path) 
 
 def test_the_demo_ends_with_a_film_and_leaves_nothing(tmp_path: Path) -> None:
     ports = [word for name in ("--port", "--prefect-port", "--sandbox-port") for word in (name, str(free_port()))]
-    said = run(
-        sys.executable, "-m", "deployments.cli", "demo", *ports, "--data", str(tmp_path), env=clean_env(tmp_path)
-    )
+    env = clean_env(tmp_path) | {"LUMAAI_API_KEY": "a-key-that-would-pay"}
+    env |= dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"), "http://127.0.0.1:9")
+    said = run(sys.executable, "-m", "deployments.cli", "demo", *ports, "--data", str(tmp_path), env=env)
     assert said.returncode == 0, said.stdout + said.stderr
+    assert "(sandbox: films are drawn here and cost nothing)" in said.stdout
     line = next(line for line in said.stdout.splitlines() if line.startswith("Film    "))
     path = Path(line.removeprefix("Film    "))
     with av.open(str(path)) as container:
