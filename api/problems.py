@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from api.database import AWAY
-from api.records import JobNotFound, KeyReused, MoveRefused
+from api.records import JobNotFound, KeyReused, MoveRefused, SceneNotFound
 from api.records.jobs import BadCursor
 from api.records.library import VideoNotFound
 from tasks.logs import bound
@@ -28,13 +28,14 @@ CODES: Final[dict[str, str]] = {
     "body_too_large": "The body is larger than the service takes.",
     "not_found": "There is nothing at this address.",
     "job_not_found": "There is no such job.",
+    "scene_not_found": "The job has no such scene or take.",
     "video_not_found": "There is no such film in the library.",
     "media_not_found": "There is no such media file.",
     "method_not_allowed": "This address does not take that method.",
     "move_refused": "The job's status does not allow that now.",
     "idempotency_key_reused": "The Idempotency-Key came before with another body.",
     "over_max_cost": "The storyboard would cost more than `maxCostUsd`.",
-    "bad_range": "The Range header asks for bytes that the file does not have.",
+    "bad_range": "The Range header can't be read, or asks for bytes that the file does not have.",
     "unavailable": "The ledger can't be reached just now; nothing was changed.",
     "internal_error": "Something went wrong on our side.",
 }
@@ -172,6 +173,10 @@ async def _no_job(request: Request, _: Any) -> JSONResponse:
     return problem(request, Problem(404, "job_not_found", "Job not found."))
 
 
+async def _no_scene(request: Request, error: Any) -> JSONResponse:
+    return problem(request, Problem(404, "scene_not_found", str(error)))
+
+
 async def _no_video(request: Request, _: Any) -> JSONResponse:
     return problem(request, Problem(404, "video_not_found", "Video not found."))
 
@@ -211,6 +216,7 @@ _HANDLERS: Final[dict[Any, Any]] = {
     RequestValidationError: _invalid,
     HTTPException: _http,
     JobNotFound: _no_job,
+    SceneNotFound: _no_scene,
     VideoNotFound: _no_video,
     MoveRefused: _refused,
     KeyReused: _reused,

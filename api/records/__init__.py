@@ -1,6 +1,6 @@
 """JobRecords: the only code that reads or writes the tables."""
 
-from api.records.base import JobNotFound, MoveRefused
+from api.records.base import JobNotFound, MoveRefused, SceneNotFound
 from api.records.gates import Gates
 from api.records.holds import Holds
 from api.records.jobs import Jobs, KeyReused, NewJob
@@ -11,7 +11,17 @@ from api.records.queue import Queue
 from api.records.reconciling import Paid, Reconciling
 from api.records.standing import Standings
 
-__all__ = ["JobNotFound", "JobRecords", "KeyReused", "LiveJob", "MoveRefused", "NewJob", "Paid", "Waiting"]
+__all__ = [
+    "JobNotFound",
+    "JobRecords",
+    "KeyReused",
+    "LiveJob",
+    "MoveRefused",
+    "NewJob",
+    "Paid",
+    "SceneNotFound",
+    "Waiting",
+]
 
 
 class JobRecords(Jobs, Ledger, Outbox, Library, Holds, Gates, Queue, Reconciling, Standings):

@@ -23,6 +23,10 @@ class JobNotFound(Exception):
     """No such job, or not this person's."""
 
 
+class SceneNotFound(JobNotFound):
+    """The job is there, but not this scene or take of it; the message is one sentence."""
+
+
 class MoveRefused(Exception):
     """The job's status does not allow that now."""
 

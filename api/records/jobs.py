@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 
 from api.models import LOCAL_USER, AttemptRow, GenerationJob, OutboxRow
-from api.records.base import Change, JobNotFound, MoveRefused, Records, restart, retry
+from api.records.base import Change, JobNotFound, MoveRefused, Records, SceneNotFound, restart, retry
 from api.records.bodies import Body
 from api.records.ledger import title_of
 from api.schemas import JobList
@@ -169,12 +169,12 @@ class Jobs(Records):
             return change.job.status
 
     async def regenerate(self, job_id: UUID, number: int, prompt: str | None, owner_id: str = LOCAL_USER) -> JobStatus:
-        """Another take of one scene; the earlier ones are kept. Raises `JobNotFound`, `MoveRefused`."""
+        """Another take of one scene, beside the earlier ones. Raises `JobNotFound`, `SceneNotFound`, `MoveRefused`."""
         async with self.changing(job_id) as change:
             _own(change, owner_id)
             scene = next((scene for scene in change.scenes if scene.number == number), None)
             if scene is None:
-                raise JobNotFound
+                raise SceneNotFound(f"This job has no scene {number}.")
             restart(change)
             send(change)
             running = change.open_attempt(number)
@@ -186,12 +186,12 @@ class Jobs(Records):
             return change.job.status
 
     async def choose(self, job_id: UUID, number: int, attempt_id: UUID, owner_id: str = LOCAL_USER) -> JobStatus:
-        """Show an earlier take of a scene and join the film again. Raises `JobNotFound`, `MoveRefused`."""
+        """Show an earlier take and join the film again. Raises `JobNotFound`, `SceneNotFound`, `MoveRefused`."""
         async with self.changing(job_id) as change:
             _own(change, owner_id)
             attempt = next((a for a in change.attempts if a.id == attempt_id and a.scene_number == number), None)
             if attempt is None or attempt.clip is None:
-                raise JobNotFound
+                raise SceneNotFound(f"Scene {number} of this job has no such take with a clip.")
             if any(scene.status is SceneStatus.PENDING for scene in change.scenes):  # the next run would pay for them
                 raise MoveRefused(change.job.status, Move.RESTART, "Some scenes were never made: retry the job first.")
             restart(change)

@@ -74,7 +74,7 @@ async def get_job(
     records: RecordsDep,
     places: PlacesDep,
     user: UserDep,
-    if_none_match: Annotated[str | None, Header()] = None,
+    if_none_match: Annotated[str | None, Header(description="An `ETag` of before: 304 while it is the same.")] = None,
 ) -> Response:
     """A job now; poll it every two seconds, with `If-None-Match` to save the body when nothing changed."""
     body, etag = await shown(job_id, await records.body(job_id, user), places)
@@ -94,9 +94,10 @@ async def get_script(job_id: JobId, records: RecordsDep, user: UserDep) -> str:
     return await records.script(job_id, user)
 
 
-async def _existing(
-    job_id: JobId, records: RecordsDep, user: UserDep, last_event_id: Annotated[str | None, Header()] = None
-) -> UUID:
+LastEvent = Annotated[str | None, Header(description="The `id` of the last event seen: only what is newer follows.")]
+
+
+async def _existing(job_id: JobId, records: RecordsDep, user: UserDep, last_event_id: LastEvent = None) -> UUID:
     """404 or 204 before a stream begins: after that there is no status left to answer with."""
     body = await records.body(job_id, user)
     if body.status in TERMINAL and last_event_id == str(body.revision):
@@ -114,7 +115,7 @@ async def follow_job(
     watch: WatchDep,
     places: PlacesDep,
     user: UserDep,
-    last_event_id: Annotated[str | None, Header()] = None,
+    last_event_id: LastEvent = None,
 ) -> AsyncIterator[ServerSentEvent]:
     """Server-sent events: `job` with the whole job for every change, ids are revisions; ends with the job."""
     last = int(last_event_id) if last_event_id and re.fullmatch("[0-9]{1,9}", last_event_id) else None
@@ -171,7 +172,7 @@ async def regenerate_scene(
 async def choose_take(
     job_id: JobId,
     number: Annotated[int, Path(ge=1, le=10_000, description="The scene's number, from 1.")],
-    attempt_id: UUID,
+    attempt_id: Annotated[UUID, Path(description="`attemptId` of one of the scene's `takes`.")],
     records: RecordsDep,
     dispatcher: DispatcherDep,
     user: UserDep,

@@ -101,3 +101,15 @@ async def test_takes_say_when_they_began_and_the_clock_of_a_job_starts_anew_with
     assert first["startedAt"] <= take["startedAt"] <= take["endedAt"]
     await client.post(f"/api/job/{job_id}/retry")
     assert (await job(client, job_id))["startedAt"] is None
+
+
+async def test_a_scene_or_take_that_is_not_there_is_not_called_a_missing_job(
+    client: httpx.AsyncClient, records: JobRecords
+) -> None:
+    job_id = await ended(client, records)
+    for path, says in (
+        ("scenes/4/regenerate", "This job has no scene 4."),
+        (f"scenes/2/takes/{uuid4()}/choose", "Scene 2 of this job has no such take with a clip."),
+    ):
+        answer = await client.post(f"/api/job/{job_id}/{path}")
+        assert (answer.status_code, answer.json()["code"], answer.json()["detail"]) == (404, "scene_not_found", says)
