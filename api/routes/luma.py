@@ -2,9 +2,9 @@
 
 import logging
 import re
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 
 from api.database import AWAY
 from api.deps import RecordsDep
@@ -17,7 +17,9 @@ router = APIRouter(tags=["luma"])
 
 
 @router.post("/luma/callback/{token}", status_code=200)
-async def ring(token: str, records: RecordsDep) -> dict[Literal["status"], str]:
+async def ring(
+    token: Annotated[str, Path(description="As Luma was given it.")], records: RecordsDep
+) -> dict[Literal["status"], str]:
     """Wake whoever waits for this attempt. Always 200, and the body is never read: polling stays the truth."""
     if _TOKEN.fullmatch(token):
         try:

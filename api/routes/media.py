@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 from typing import Annotated, Final
 
 import anyio.to_thread
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import FileResponse
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope, Send
@@ -17,6 +17,8 @@ from tasks.media import MediaError
 router = APIRouter(tags=["media"])
 
 _TYPES: Final = {".mp4": "video/mp4", ".jpg": "image/jpeg", ".vtt": "text/vtt", ".json": "application/json"}
+
+_BEYOND: Final = "The Range header asks for bytes that this file does not have."
 
 
 class MediaFile(FileResponse):
@@ -36,17 +38,16 @@ class MediaFile(FileResponse):
         await super().__call__(scope, receive, watched)
         if refusal:
             size = Headers(raw=refusal["headers"]).get("content-range")
-            detail = "The Range header asks for bytes that this file does not have."
+            detail = _BEYOND if size else "The Range header is not one, as in “bytes=0-1023”."
             headers = {"Content-Range": size} if size else None
-            await problem(Request(scope), Problem(refusal["status"], "bad_range", detail, headers))(
-                scope, receive, send
-            )
+            refused = problem(Request(scope), Problem(refusal["status"], "bad_range", detail, headers))
+            await refused(scope, receive, send)
 
 
 @router.get("/media/{key:path}", response_class=FileResponse)
 @router.head("/media/{key:path}", include_in_schema=False)
 async def get_media(
-    key: str,
+    key: Annotated[str, Path(description="As a `…Url` of a job or a film has it.")],
     studio: StudioDep,
     download: Annotated[
         str | None, Query(max_length=120, description="Save under this name instead of showing.")

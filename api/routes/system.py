@@ -56,12 +56,14 @@ def _label(value: str) -> str:
 
 
 @router.get("/health")
+@router.head("/health", include_in_schema=False)
 async def health() -> dict[Literal["status"], str]:
     """The process answers."""
     return {"status": "ok"}
 
 
 @router.get("/ready", responses={503: {"model": Readiness, "description": "A job would wait; `checks` says for what."}})
+@router.head("/ready", include_in_schema=False)
 async def ready(studio: StudioDep, prefect: PrefectDep, response: Response) -> Readiness:
     """200 when a job would run now."""
     found = await checks(studio, prefect)

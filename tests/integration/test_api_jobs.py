@@ -336,6 +336,8 @@ async def test_ready_says_what_is_missing(client: httpx.AsyncClient) -> None:
     checks = {check["name"]: check for check in answer.json()["checks"]}
     assert {name: check["ok"] for name, check in checks.items()} == {"ledger": True, "prefect": False, "luma": False}
     assert all(check["detail"].endswith(".") for check in checks.values())
+    heads = [(await client.head(f"/api/{path}")).status_code for path in ("health", "ready")]  # as balancers may ask
+    assert heads == [200, 503]
 
 
 async def test_a_database_that_is_away_is_503(settings: Settings) -> None:
