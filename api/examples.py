@@ -9,6 +9,19 @@ _SCRIPT: Final = "A lighthouse keeper finds a letter in a bottle. She reads it b
 _PROMPT: Final = "Cinematic. A lighthouse keeper finds a letter in a bottle."
 _CLIP: Final = f"/api/media/jobs/{_JOB}/scenes/001/{_ATTEMPT}"
 _FILM: Final = f"/api/media/jobs/{_JOB}/films/9f2c4e1ab0d37758"
+_VIDEO: Final[dict[str, Any]] = {
+    "id": "5c0b3c5e-7a0d-4c58-8f3f-1a9a4be5a0d4",
+    "jobId": _JOB,
+    "title": "The answer",
+    "script": _SCRIPT,
+    "videoUrl": f"{_FILM}/film.mp4",
+    "posterUrl": f"{_FILM}/poster.jpg",
+    "generationId": None,
+    "status": "completed",
+    "storyboard": None,
+    "videoData": None,
+    "createdAt": "2026-11-20T10:02:10Z",
+}
 
 EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     "GenerateRequest": {
@@ -34,6 +47,55 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
                 "at": "script",
                 "message": "Please write a longer script: at least 60 characters are needed, this one has 12.",
             }
+        ],
+    },
+    "RetryRequest": {"prompts": {"2": "A lighthouse keeper reads a letter, close-up, warm lamplight."}},
+    "Plan": {
+        "strategy": "sentences",
+        "passedOver": [{"strategy": "paragraphs", "reason": "It is a single paragraph."}],
+        "style": "cinematic",
+        "setting": "A lighthouse keeper finds a letter in a bottle.",
+        "scenes": [
+            {
+                "sceneNumber": 1,
+                "sceneIndex": 0,
+                "description": _SCRIPT,
+                "prompt": _PROMPT,
+                "start": 0,
+                "end": len(_SCRIPT),
+                "durationSeconds": 5,
+                "costUsd": 0.71,
+            }
+        ],
+        "costUsd": 0.71,
+        "durationSeconds": 5,
+    },
+    "JobList": {
+        "jobs": [
+            {
+                "jobId": _JOB,
+                "title": "The answer",
+                "status": "processing",
+                "progress": 47,
+                "currentStep": "Generating scene 2/3...",
+                "posterUrl": None,
+                "flowRunId": _RUN,
+                "error": None,
+                "createdAt": "2026-11-20T10:00:00Z",
+                "endedAt": None,
+            }
+        ],
+        "next": None,
+    },
+    "VideoIn": {"script": _SCRIPT, "videoUrl": f"{_CLIP}.mp4", "status": "completed", "videoData": {"id": _JOB}},
+    "VideoView": _VIDEO,
+    "VideoList": {"videos": [_VIDEO], "next": None},
+    "Readiness": {
+        "status": "not ready",
+        "checks": [
+            {"name": "ledger", "ok": True, "detail": "The schema is current."},
+            {"name": "prefect", "ok": False, "detail": "No worker has asked for runs lately."},
+            {"name": "luma", "ok": True, "detail": "Luma answers and takes the key."},
         ],
     },
     "JobView": {

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 
+from api.descriptions import DESCRIPTIONS
 from api.examples import EXAMPLES
 from api.problems import CODES, ProblemView
 
@@ -33,9 +34,16 @@ def _finish(schema: dict[str, Any]) -> None:
                     _as_problem(operation["responses"][status])
     models = schema["components"]["schemas"]
     models["ProblemView"]["properties"]["code"]["enum"] = list(CODES)
+    for field in (field for model in models.values() for field in model.get("properties", {}).items()):
+        _describe(*field)
     for name, example in EXAMPLES.items():
         models[name]["examples"] = [example]
 
 
 def _as_problem(response: dict[str, Any]) -> None:
     response["content"] = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemView"}}}
+
+
+def _describe(name: str, field: dict[str, Any]) -> None:
+    if name in DESCRIPTIONS:
+        field.setdefault("description", DESCRIPTIONS[name])
