@@ -41,3 +41,17 @@ def test_the_readme_names_only_commands_that_exist() -> None:
 def test_the_readme_names_only_make_targets_that_exist() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"`?make ([a-z-]+)", (ROOT / "README.md").read_text())) <= targets
+
+
+def test_the_changelog_names_every_command_and_target() -> None:
+    named = set(re.findall(r"`([a-z-]+)`", (ROOT / "CHANGELOG.md").read_text()))
+    targets = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(get_command(app).commands) <= named  # type: ignore[attr-defined]
+    assert targets - {"help"} <= named
+
+
+def test_every_command_and_option_says_what_it_does() -> None:
+    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
+        assert command.help, name
+        for parameter in command.params:
+            assert getattr(parameter, "help", None), (name, parameter.name)
