@@ -13,7 +13,7 @@ from rich.text import Text
 
 from tasks.options import AspectRatio, Duration, Model, Resolution, script_fault
 from tasks.settings import Settings
-from tasks.styles import DEFAULT_STYLE
+from tasks.styles import DEFAULT_STYLE, STYLES
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 out: Final = Console(highlight=False)
@@ -25,6 +25,7 @@ PrefectPort = Annotated[int, typer.Option(min=1, max=65535, help="Port of Prefec
 SandboxPort = Annotated[int, typer.Option(min=1, max=65535, help="Port of the sandbox.")]
 Data = Annotated[Path | None, typer.Option(help="Folder of ledger and media; by default ./data or STORYREEL_DATA.")]
 Api = Annotated[str, typer.Option(help="Where the API is.", envvar="STORYREEL_STUDIO_URL")]
+Job = Annotated[UUID, typer.Argument(help="The job's id, as `storyreel jobs` lists it.")]
 T = TypeVar("T")
 EXAMPLE: Final = Path(__file__).parents[1] / "examples" / "the-lighthouse-cat.txt"
 STUDIO: Final = "http://127.0.0.1:8000"
@@ -36,7 +37,15 @@ def _fail(message: str, code: int = 1) -> typer.Exit:
 
 
 def _settings(data: Path | None = None) -> Settings:
-    settings = Settings()
+    from pydantic import ValidationError
+
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        fault = error.errors()[0]
+        name = str(fault["loc"][0])  # an alias is the variable already
+        variable = name if name.isupper() else f"STORYREEL_{name.upper()}"
+        raise _fail(f"{variable} is not usable: {fault['msg']}.", 2) from error
     return settings.model_copy(update={"data": data}) if data else settings
 
 
@@ -72,7 +81,7 @@ def demo(
     text = _read(script)
     if fault := script_fault(text):
         raise _fail(fault, 2)
-    settings = Settings()
+    settings = _settings()
     safe = with_sandbox(settings, data or settings.data / "demo")
     raise typer.Exit(_bring_up(run_demo(safe, Addresses(host, port, prefect_port, sandbox_port).free(), text, out)))
 
@@ -139,23 +148,32 @@ def worker(
 @app.command()
 def deploy() -> None:
     """Make Prefect know the deployment, its work pool, limit and automations; safe to repeat."""
+    import httpx
+
     from deployments.deploy import deploy as make_known
 
-    asyncio.run(make_known(_settings()))
+    settings = _settings()
+    try:
+        asyncio.run(make_known(settings))
+    except httpx.HTTPError as error:
+        raise _fail(f"Prefect can't be reached at {settings.prefect_api_url}: set PREFECT_API_URL.") from error
     out.print("Deployed generate-video/luma to the work pool storyreel.")
 
 
 @app.command()
 def migrate() -> None:
     """Bring the ledger's schema to the newest revision."""
-    from api.database import Database
+    from api.database import AWAY, Database
 
     async def run() -> None:
         database = Database(_settings().ledger_url)
         await database.migrate()
         await database.close()
 
-    asyncio.run(run())
+    try:
+        asyncio.run(run())
+    except AWAY as error:
+        raise _fail("The ledger can't be reached.") from error
     out.print("The ledger's schema is current.")
 
 
@@ -190,7 +208,7 @@ def film(
     aspect_ratio: Annotated[AspectRatio, typer.Option(help="Shape of the film.")] = AspectRatio.WIDE,
     resolution: Annotated[Resolution, typer.Option(help="Height class.")] = Resolution.P720,
     duration: Annotated[Duration, typer.Option(help="Length of a scene.")] = Duration.NINE,
-    style: Annotated[str, typer.Option(help="Style preset.")] = DEFAULT_STYLE,
+    style: Annotated[str, typer.Option(help=f"Style preset: {', '.join(STYLES)}.")] = DEFAULT_STYLE,
     max_scenes: Annotated[int, typer.Option(min=1, max=40, help="The most scenes.")] = 7,
     max_cost: Annotated[float | None, typer.Option(help="Refuse when it would cost more, in US dollars.")] = None,
     watch: Annotated[bool, typer.Option(help="Stay and show progress.")] = True,
@@ -209,7 +227,7 @@ def film(
 
 
 @app.command(name="watch")
-def watch_job(job_id: UUID, api: Api = STUDIO) -> None:
+def watch_job(job_id: Job, api: Api = STUDIO) -> None:
     """Follow a job until it ends."""
     from deployments.following import follow
 
@@ -230,13 +248,13 @@ def jobs(
 
 
 @app.command()
-def cancel(job_id: UUID, api: Api = STUDIO) -> None:
+def cancel(job_id: Job, api: Api = STUDIO) -> None:
     """End a job; what Luma has begun is spent."""
     _act(api, f"/api/job/{job_id}/cancel")
 
 
 @app.command()
-def retry(job_id: UUID, api: Api = STUDIO) -> None:
+def retry(job_id: Job, api: Api = STUDIO) -> None:
     """Run an ended job again; only what is missing is paid for."""
     _act(api, f"/api/job/{job_id}/retry")
 

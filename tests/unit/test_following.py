@@ -64,3 +64,20 @@ def test_what_goes_wrong_is_one_sentence(
     assert said.exit_code in (1, 2), said.exception
     assert said.stderr.startswith(says)
     assert said.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "value", "says"),
+    [
+        (["migrate"], "STORYREEL_DATABASE_URL", "postgresql://nobody@127.0.0.1:9/none", "The ledger can't be reached."),
+        (["up"], "STORYREEL_LUMA_CONCURRENCY", "0", "STORYREEL_LUMA_CONCURRENCY is not usable: Input"),
+    ],
+)
+def test_a_setting_that_does_not_work_is_one_sentence(
+    words: list[str], name: str, value: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    said = CliRunner().invoke(app, words)
+    assert said.exit_code in (1, 2), said.exception
+    assert said.stderr.startswith(says)
+    assert said.stderr.count("\n") == 1
