@@ -1,6 +1,7 @@
 """What the flow and its tasks tell the ledger: implements the protocols of `tasks.ledger`."""
 
 import logging
+import re
 import secrets
 from collections.abc import Iterable
 from contextlib import suppress
@@ -38,6 +39,7 @@ from tasks.storyboard import Storyboard
 log = logging.getLogger("storyreel.ledger")
 
 _TITLE: Final = 60  # characters of a title made from the script
+_NO_TITLE: Final = re.compile(r"(?i)^\s*(?:title:|#{1,6}(?=\s))")  # Fountain's title page, a heading of Markdown
 
 
 class Ledger(Records):
@@ -288,8 +290,9 @@ def _wanted(change: Change) -> None:
 
 
 def title_of(script: str) -> str:
-    """A title for a script that came without one: its first words."""
-    line = next((line.strip() for line in script.splitlines() if line.strip()), "Untitled")
+    """A title for a script that came without one: the one in it, or its first words."""
+    bare = (_NO_TITLE.sub("", line).strip(" \t*_") for line in script.splitlines())
+    line = next((line for line in bare if line), "Untitled")
     return line if len(line) <= _TITLE else line[:_TITLE].rsplit(" ", 1)[0].rstrip(" ,.;:") + "…"
 
 
