@@ -32,7 +32,8 @@ class Accepted(Wire):
         return body
 
 
-def _filmable(script: str) -> str:
+def filmable(script: str) -> str:
+    """The script as it is. Raises ValueError with one sentence when it can't be filmed."""
     fault = script_fault(script)
     if fault:
         raise ValueError(fault)
@@ -41,7 +42,7 @@ def _filmable(script: str) -> str:
 
 Script = Annotated[
     str,
-    AfterValidator(_filmable),
+    AfterValidator(filmable),
     Field(
         description=f"The written script; at least {MIN_SCRIPT} characters after trimming, at most {MAX_SCRIPT}.",
         examples=[

@@ -10,10 +10,11 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.flows import Flow
 from prefect.states import Cancelled, Completed, Failed
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from api.bootstrap import Studio, studio
 from api.records.ledger import title_of
+from api.schemas import filmable
 from flows.asked import asked_again
 from flows.film_job import Ending, Order, film_job
 from flows.report import Report
@@ -61,15 +62,21 @@ async def _asked_again(run_id: UUID) -> bool:
     result_storage=_NOWHERE,
 )
 async def generate_video(
-    script: Annotated[str, Field(min_length=MIN_SCRIPT, max_length=MAX_SCRIPT, description="The written script.")],
-    options: Annotated[VideoOptions, Field(description="Model, shape, length and style.")] = VideoOptions(),  # noqa: B008
-    title: Annotated[str | None, Field(max_length=200, description="Made from the script when left out.")] = None,
-    storyboard: Annotated[
-        list[SceneDraft] | None, Field(max_length=MAX_SCENES, description="An edited storyboard, kept as it is.")
-    ] = None,
-    job_id: Annotated[UUID | None, Field(description="The job this run is for; left out: a new one.")] = None,
+    script: Annotated[str, AfterValidator(filmable), Field(min_length=MIN_SCRIPT, max_length=MAX_SCRIPT)],
+    options: VideoOptions = VideoOptions(),  # noqa: B008
+    title: Annotated[str | None, Field(max_length=200)] = None,
+    storyboard: Annotated[list[SceneDraft] | None, Field(max_length=MAX_SCENES)] = None,
+    job_id: UUID | None = None,
 ) -> State[Any]:
-    """Turn a script into a film: storyboard, one clip per scene from Luma, joined; its job shows in the API."""
+    """Turn a script into a film: storyboard, one clip per scene from Luma, joined; its job shows in the API.
+
+    Args:
+        script: The written script, 60 to 20,000 characters.
+        options: Model, shape, length and style of the film.
+        title: Made from the script when left out.
+        storyboard: An edited storyboard, kept as it is; cut from the script when left out.
+        job_id: The job this run is for; a new one when left out.
+    """
     run_id = UUID(runtime.flow_run.id)
     order = Order(job_id or run_id, run_id, script, options, title, storyboard or (), await _asked_again(run_id))
     async with studio() as house, Report(house.settings.studio_url) as report:
