@@ -114,8 +114,8 @@ async def _go_on(tools: SceneTools, job_id: UUID, number: int, options: VideoOpt
 
 
 async def _kept(tools: SceneTools, clip: Clip, attempt: Attempt) -> Clip:
-    """A clip that is paid for; when its file is gone, Luma is asked for it again."""
-    if await tools.media.verify(clip.video) or attempt.generation_id is None:
+    """A clip that is paid for; when its file is gone or damaged, Luma is asked for it again."""
+    if await tools.media.verify(clip.video, full=True) or attempt.generation_id is None:
         return clip
     clip = await _fetch(tools, attempt, await _get(tools, attempt.generation_id))
     await tools.ledger.completed(attempt, clip)
