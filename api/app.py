@@ -53,7 +53,7 @@ def create_app(
             dispatcher, watch = Dispatcher(opened.records, prefect), JobWatch(opened.records)
             app.state.studio, app.state.prefect, app.state.dispatcher = opened, prefect, dispatcher
             app.state.watch, app.state.places = watch, QueuePlaces(opened.records, opened.account, limits)
-            async with dispatcher.running(), opened.account.watched():
+            async with dispatcher.running(), opened.account.watched(), opened.media.swept():
                 yield
             await app.state.places.close()
             await watch.close()

@@ -198,9 +198,6 @@ class JobLedger(SceneLedger, Protocol):
     async def planned(self, job_id: UUID, storyboard: "Storyboard", scene_cost_micros: int) -> JobState:
         """Write the scenes and what each will cost, once: a second call changes nothing and answers what is there."""
 
-    async def assembling(self, job_id: UUID) -> JobState:
-        """All scenes have ended; the film comes next."""
-
     async def filmed(self, job_id: UUID, film: Film) -> None:
         """The film is in the store: the job is completed."""
 

@@ -5,17 +5,17 @@ digest of content, so what once stood under a key never changes and may be cache
 whole or not at all: it is written beside it, flushed to disk, then renamed.
 """
 
+import asyncio
 import re
-import shutil
 import time
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-from tasks.files import BLOCK, DRAFT, Draft, MediaError, blocks_of, digest_of, explained, in_thread
+from tasks.files import BLOCK, DRAFT, Draft, MediaError, blocks_of, digest_of, in_thread
 from tasks.ledger import StoredFile
 
 __all__ = ["MediaError", "MediaStore", "clip_key", "film_key", "job_prefix", "media_url", "still_key"]
@@ -105,21 +105,25 @@ class MediaStore:
             return False
         return not full or digest_of(path, file.key)[1] == file.sha256
 
-    async def remove(self, prefix: str) -> None:
-        """Remove the file of this key, or the folder of this name with all that is in it; neither is no error."""
-        await in_thread(partial(self._remove, prefix))
-
-    def _remove(self, prefix: str) -> None:
-        path = self.path(prefix)
-        with explained("removed", prefix), suppress(FileNotFoundError):
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
-
     async def sweep(self, older_than_seconds: float = _DAY) -> int:
         """Remove drafts that a crash left behind; answers how many."""
         return await in_thread(partial(self._sweep, time.time() - older_than_seconds))
+
+    @asynccontextmanager
+    async def swept(self, every: float = _DAY) -> AsyncIterator[None]:
+        """Sweep now and every so many seconds until the block ends."""
+        sweeping = asyncio.create_task(self._for_ever(every))
+        try:
+            yield
+        finally:
+            sweeping.cancel()
+            await asyncio.gather(sweeping, return_exceptions=True)
+
+    async def _for_ever(self, every: float) -> None:
+        while True:
+            with suppress(OSError):  # a folder that can't be read is told by whoever needs it
+                await self.sweep()
+            await asyncio.sleep(every)
 
     def _sweep(self, before: float) -> int:
         removed = 0

@@ -223,10 +223,6 @@ class Ledger(Records):
         async with self.database.reading() as session:
             return {known for known in await session.exec(query) if known}
 
-    async def assembling(self, job_id: UUID) -> JobState:
-        """See `JobLedger.assembling`."""
-        return await self.job(job_id)
-
     @patient
     async def filmed(self, job_id: UUID, film: Film) -> None:
         """See `JobLedger.filmed`."""

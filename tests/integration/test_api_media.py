@@ -1,5 +1,8 @@
 """Clips and films over HTTP: whole, in ranges, saved under a name; and what is not theirs stays hidden."""
 
+import asyncio
+import os
+import time
 from pathlib import Path
 from uuid import UUID
 
@@ -7,7 +10,10 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from api.app import create_app
 from tasks.media import clip_key, media_url
+from tasks.settings import Settings
+from tests.integration.running_app import lifespan
 from tests.integration.test_api_bad_input import problem_of
 
 JOB, ATTEMPT = UUID(int=1), UUID(int=2)
@@ -79,3 +85,17 @@ async def test_a_file_is_saved_under_a_name(client: httpx.AsyncClient) -> None:
 )  # fmt: skip
 async def test_what_is_not_there_or_not_ours_is_404(client: httpx.AsyncClient, path: str) -> None:
     problem_of(await client.get(f"/api/media/{path}"), 404, "media_not_found")
+
+
+async def test_what_a_crash_left_half_written_is_taken_away(settings: Settings) -> None:
+    folder = settings.media / "crashed"
+    folder.mkdir(parents=True)
+    for name, age in ((".old.mp4.1.part", 90_000), (".new.mp4.2.part", 10)):
+        (folder / name).write_bytes(b"half")
+        os.utime(folder / name, (time.time() - age,) * 2)
+    async with lifespan(create_app(settings)):
+        for _ in range(500):
+            if not (folder / ".old.mp4.1.part").exists():
+                break
+            await asyncio.sleep(0.02)
+    assert [path.name for path in folder.iterdir()] == [".new.mp4.2.part"]

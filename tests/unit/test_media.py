@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -134,7 +134,7 @@ async def test_writers_of_one_key_do_not_mix(store: MediaStore) -> None:
      "a\x00b", "é", "a..b", "~root", "a%2e", "x" * 201],
 )  # fmt: skip
 async def test_odd_keys_are_refused_by_every_way_in(store: MediaStore, key: str) -> None:
-    for attempt in (store.put(key, b"x"), store.write(key, chunks(b"x")), store.remove(key)):
+    for attempt in (store.put(key, b"x"), store.write(key, chunks(b"x"))):
         with pytest.raises(MediaError) as caught:
             await attempt
         assert not caught.value.retry
@@ -178,17 +178,6 @@ async def test_verify_sees_a_missing_a_short_and_a_changed_file(store: MediaStor
     assert not await store.verify(kept)
     store.path(KEY).unlink()
     assert not await store.verify(kept)
-
-
-async def test_remove_takes_a_file_a_folder_or_nothing(store: MediaStore) -> None:
-    other = clip_key(uuid4(), 1, ATTEMPT)
-    for key in (KEY, still_key(JOB, 3, ATTEMPT), other):
-        await store.put(key, b"x")
-    await store.remove(KEY)
-    assert files(store) == sorted([still_key(JOB, 3, ATTEMPT), other])
-    await store.remove(job_prefix(JOB))
-    await store.remove(job_prefix(JOB))
-    assert files(store) == [other]
 
 
 async def test_sweep_takes_old_drafts_only(store: MediaStore) -> None:
