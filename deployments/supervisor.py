@@ -55,7 +55,6 @@ class Supervisor:
 
     async def start(self, part: Part) -> None:
         """Start a part and keep it running; its output goes to `logs/NAME.log`."""
-        await asyncio.to_thread(self._logs.mkdir, parents=True, exist_ok=True)
         process = await self._spawn(part)
         self._watches.append(asyncio.create_task(self._keep(part, process)))
 
@@ -79,6 +78,7 @@ class Supervisor:
         return self._logs / f"{name}.log"
 
     async def _spawn(self, part: Part) -> asyncio.subprocess.Process:
+        await asyncio.to_thread(self._logs.mkdir, parents=True, exist_ok=True)
         with self.log(part.name).open("ab") as output:
             process = await asyncio.create_subprocess_exec(
                 *part.argv,
@@ -101,7 +101,19 @@ class Supervisor:
             last = "" if code < 0 else await asyncio.to_thread(last_line, self.log(part.name))
             self._say(f"{part.name} ended ({_ending(code)}){last and ': '}{last}; starting it again")
             await asyncio.sleep(restart_delay(lately + 1))
-            process = await self._spawn(part)
+            process = await self._spawn_again(part)
+
+    async def _spawn_again(self, part: Part) -> asyncio.subprocess.Process:
+        """A machine that is full for a moment must not cost the part."""
+        told = False
+        while True:
+            try:
+                return await self._spawn(part)
+            except OSError as error:
+                if not told:
+                    self._say(f"{part.name} can't be started: {error.strerror}; trying again")
+                told = True
+            await asyncio.sleep(RESTART_AFTER[-1])
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
@@ -118,10 +130,14 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 
 def last_line(log: Path) -> str:
-    """The last that a part said, which is its reason when it has failed."""
-    with log.open("rb") as lines:
-        lines.seek(max(0, log.stat().st_size - TAIL))
-        told = [part for line in lines.read().decode(errors="replace").splitlines() for part in _told(line)]
+    """The last that a part said, which is its reason when it has failed; nothing where the log is gone."""
+    try:
+        with log.open("rb") as lines:
+            lines.seek(max(0, log.stat().st_size - TAIL))
+            read = lines.read().decode(errors="replace")
+    except OSError:
+        return ""
+    told = [part for line in read.splitlines() for part in _told(line)]
     said = [line.strip() for line in told if line.strip()]
     errors = [line for line in said if "Error" in line or "Exception" in line]
     return (errors or said or [""])[-1]

@@ -1,6 +1,7 @@
 """Children of the stack that die: begun again, or told of when they never start."""
 
 import asyncio
+import shutil
 import sys
 from pathlib import Path
 
@@ -46,3 +47,21 @@ async def test_a_part_that_never_starts_is_given_up_with_its_reason(tmp_path: Pa
     finally:
         await supervisor.stop()
     assert said[0] == "broken ended (exit code 1): RuntimeError: no such table; starting it again"
+
+
+async def test_a_part_is_begun_again_where_its_log_was_taken_away(tmp_path: Path) -> None:
+    said: list[str] = []
+    supervisor = Supervisor(tmp_path / "logs", said.append)
+    await supervisor.start(Part("part", [sys.executable, "-c", "import time; time.sleep(0.2); raise SystemExit(3)"]))
+    first = supervisor.processes["part"]
+    try:
+        shutil.rmtree(tmp_path / "logs")
+        for _ in range(400):
+            if supervisor.processes["part"] is not first:
+                break
+            await asyncio.sleep(0.02)
+        assert supervisor.processes["part"] is not first
+        assert said[0] == "part ended (exit code 3); starting it again"
+        assert supervisor.log("part").exists()
+    finally:
+        await supervisor.stop()
