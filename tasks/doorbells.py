@@ -35,8 +35,9 @@ class Doorbells:
         try:
             yield bell
         finally:
-            del self._bells[token]
-            self._heard.pop(token, None)
+            if self._bells.get(token) is bell:  # not of one who waits for the same attempt by now
+                del self._bells[token]
+                self._heard.pop(token, None)
 
     async def _look(self) -> None:
         logs.forget()  # it looks for all
