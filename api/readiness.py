@@ -12,6 +12,7 @@ from api.schemas import Check
 from tasks.luma import LumaError
 
 LUMA_SECONDS: Final = 3.0
+_BROKEN: Final[tuple[type[Exception], ...]] = (SQLAlchemyError, *AWAY)
 
 
 async def checks(studio: Studio, prefect: PrefectApi) -> list[Check]:
@@ -22,7 +23,7 @@ async def checks(studio: Studio, prefect: PrefectApi) -> list[Check]:
 async def _ledger(studio: Studio) -> Check:
     try:
         current = await studio.records.database.current()
-    except (SQLAlchemyError, OSError) as error:
+    except _BROKEN as error:
         return Check(name="ledger", ok=False, detail=f"The database can't be reached ({type(error).__name__}).")
     detail = "The schema is current." if current else "The schema is not current: run “storyreel migrate”."
     return Check(name="ledger", ok=current, detail=detail)
