@@ -9,7 +9,16 @@ from pydantic.alias_generators import to_camel
 
 from api.keepable import fault_of
 from api.states import JobStatus, Outcome, SceneStatus
-from tasks.options import MAX_PROMPT, MAX_SCENES, MAX_SCRIPT, MIN_PROMPT, MIN_SCRIPT, VideoOptions, script_fault
+from tasks.options import (
+    MAX_COST_USD,
+    MAX_PROMPT,
+    MAX_SCENES,
+    MAX_SCRIPT,
+    MIN_PROMPT,
+    MIN_SCRIPT,
+    VideoOptions,
+    script_fault,
+)
 from tasks.storyboard import PassedOver, SceneDraft, Strategy
 
 
@@ -73,7 +82,12 @@ class GenerateRequest(PlanRequest):
     ] = False
     max_cost_usd: Annotated[
         float | None,
-        Field(gt=0, allow_inf_nan=False, description="Refuse the job when its storyboard would cost more."),
+        Field(
+            gt=0,
+            le=MAX_COST_USD,
+            allow_inf_nan=False,
+            description="Refuse the job if its scenes would cost more.",
+        ),
     ] = None
 
 

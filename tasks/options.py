@@ -13,6 +13,7 @@ MAX_SCRIPT: Final = 20_000  # characters
 MIN_PROMPT: Final = 3  # characters; Luma's own bounds
 MAX_PROMPT: Final = 5_000
 MAX_SCENES: Final = 40
+MAX_COST_USD: Final = 2_000  # several times the dearest film; the ledger counts millionths in 32 bits
 
 
 class Model(StrEnum):

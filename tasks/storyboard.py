@@ -9,7 +9,7 @@ from pydantic.alias_generators import to_camel
 
 from tasks.cutting import Cutter
 from tasks.markers import read_markers
-from tasks.options import MAX_PROMPT, MIN_PROMPT, VideoOptions
+from tasks.options import MAX_PROMPT, MAX_SCRIPT, MIN_PROMPT, VideoOptions
 from tasks.prompts import DEFAULT_SCENES, Look, look_of, tidy
 from tasks.prose import read_characters, read_paragraphs, read_sentences
 from tasks.reading import Reading
@@ -50,8 +50,8 @@ class SceneDraft(_Wire):
 
     description: str | None = None
     prompt: Annotated[str | None, Field(max_length=MAX_PROMPT)] = None
-    start: int | None = None
-    end: int | None = None
+    start: Annotated[int | None, Field(ge=0, le=MAX_SCRIPT)] = None
+    end: Annotated[int | None, Field(ge=0, le=MAX_SCRIPT)] = None
 
     @field_validator("description", "prompt")
     @classmethod

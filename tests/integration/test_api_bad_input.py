@@ -83,11 +83,15 @@ BAD_FILMS: list[tuple[str, dict[str, Any], str]] = [
     ("too many scenes", {"script": SCRIPT, "storyboard": [SCENE] * 41}, "hold at most 40, and this holds 41."),
     ("NUL in scene", {"script": SCRIPT, "storyboard": [{"prompt": "abc" + NUL}]}, "“storyboard” holds a NUL character"),
     ("half in scene", {"script": SCRIPT, "storyboard": [{"description": HALF * 9}]}, "“storyboard” holds half of a"),
+    ("span too far", {"script": SCRIPT, "storyboard": [SCENE | {"end": 10**40}]}, "“storyboard.0.end” may be at most"),
+    ("span before it", {"script": SCRIPT, "storyboard": [SCENE | {"start": -1}]}, "“storyboard.0.start” must be at"),
     ("scene no object", {"script": SCRIPT, "storyboard": ["a scene"]}, "“storyboard.0” must be a JSON object."),
 ]  # fmt: skip
 BAD_COSTS = [
     ("free", 0, "“maxCostUsd” must be more than 0."),
     ("negative", -1, "“maxCostUsd” must be more than 0."),
+    ("more than counts", 2_000.01, "“maxCostUsd” may be at most 2000."),
+    ("beyond all money", 1e300, "“maxCostUsd” may be at most 2000."),
     ("word", "much", "“maxCostUsd” must be a number."),
     ("too cheap", 0.01, "more than the $0.01 you allow."),
 ]

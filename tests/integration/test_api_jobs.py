@@ -13,6 +13,7 @@ from api.app import create_app
 from api.events import QUIET
 from api.models import LOCAL_USER
 from api.records import JobRecords
+from tasks.options import MAX_COST_USD
 from tasks.settings import Settings
 from tests.integration.jobs_made import OPTIONS, SCRIPT, begun, clip_of, film, finished, made, submitted
 from tests.integration.running_app import lifespan, serving
@@ -59,6 +60,11 @@ async def test_all_that_was_asked_is_kept(client: httpx.AsyncClient, records: Jo
     assert row.integrity is not None
     assert len(row.integrity["scriptSha256"]) == 64
     assert (await client.get(f"/api/job/{job_id}/script")).text == SCRIPT
+
+
+async def test_the_highest_limit_of_cost_is_kept(client: httpx.AsyncClient) -> None:
+    job_id = await accepted(client, maxCostUsd=MAX_COST_USD)
+    assert (await client.get(f"/api/job/{job_id}")).json()["cost"]["maxUsd"] == MAX_COST_USD
 
 
 async def test_text_of_any_kind_comes_back_as_it_was(client: httpx.AsyncClient) -> None:
