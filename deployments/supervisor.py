@@ -59,7 +59,15 @@ class Supervisor:
         self._watches.append(asyncio.create_task(self._keep(part, process)))
 
     async def stop(self) -> None:
-        """End all parts, the last one first; those that don't listen are killed."""
+        """End all parts, the last one first; those that don't listen are killed. A cancellation waits for that."""
+        ending = asyncio.create_task(self._stop())
+        try:
+            await asyncio.shield(ending)
+        except asyncio.CancelledError:
+            await ending
+            raise
+
+    async def _stop(self) -> None:
         for watch in self._watches:
             watch.cancel()
         await asyncio.gather(*self._watches, return_exceptions=True)

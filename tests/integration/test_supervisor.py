@@ -65,3 +65,22 @@ async def test_a_part_is_begun_again_where_its_log_was_taken_away(tmp_path: Path
         assert supervisor.log("part").exists()
     finally:
         await supervisor.stop()
+
+
+SLOW = "import signal, time; signal.signal(signal.SIGTERM, lambda *_: (time.sleep(1), exit())); print(1, flush=True); "
+
+
+async def test_a_second_wish_to_stop_leaves_nothing_behind(tmp_path: Path) -> None:
+    supervisor = Supervisor(tmp_path, lambda _: None)
+    for name in ("one", "two"):
+        await supervisor.start(Part(name, [sys.executable, "-c", SLOW + "time.sleep(60)"]))
+    for _ in range(500):
+        if all(supervisor.log(name).read_text() for name in ("one", "two")):
+            break
+        await asyncio.sleep(0.02)
+    stopping = asyncio.create_task(supervisor.stop())
+    await asyncio.sleep(0.3)
+    stopping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stopping
+    assert [process.returncode for process in supervisor.processes.values()] == [0, 0]
