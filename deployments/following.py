@@ -63,6 +63,7 @@ async def follow(api: str, job_id: str, console: Console) -> int:
     """Show a job until it ends → 0 for a film, 1 for none. Outlives an API that is away for a while."""
     async with _client(api) as client:
         job = await _ask(client, "GET", f"/api/job/{job_id}")
+        drawn = (await _ask(client, "GET", "/api/capabilities"))["sandbox"]
         shown: set[str] = set()
         with Live(view(job), console=console, refresh_per_second=8, transient=False) as live:
             while job["status"] not in ENDED:
@@ -75,7 +76,7 @@ async def follow(api: str, job_id: str, console: Console) -> int:
                 _say_steps(job, shown, console)
     if not console.is_terminal:  # there the last picture ends without one
         console.line()
-    return _verdict(job, api, console)
+    return _verdict(job, api, console, drawn=drawn)
 
 
 def _say_steps(job: dict[str, Any], shown: set[str], console: Console) -> None:
@@ -104,19 +105,19 @@ def _scene_line(scene: dict[str, Any]) -> Text:
     return text
 
 
-def _verdict(job: dict[str, Any], api: str, console: Console) -> int:
+def _verdict(job: dict[str, Any], api: str, console: Console, *, drawn: bool) -> int:
     film = (job["results"] or {}).get("film")
     if job["status"] == "completed" and film:
-        cost = job["cost"]["spentUsd"] - job["cost"]["refundedUsd"]
-        console.print(
-            Text.assemble(
-                ("Film ready", "green"), f": {film['durationSeconds']:.1f} s, ${cost:.2f}  {api}{film['videoUrl']}"
-            ),
-            soft_wrap=True,
-        )
+        told = f": {film['durationSeconds']:.1f} s, {_price(job['cost'], drawn=drawn)}  {api}{film['videoUrl']}"
+        console.print(Text.assemble(("Film ready", "green"), told), soft_wrap=True)
         return 0
     console.print(Text.assemble(("No film", "red"), f": {job['error'] or job['currentStep']}"), soft_wrap=True)
     return 1
+
+
+def _price(cost: dict[str, float], *, drawn: bool) -> str:
+    dollars = f"${cost['spentUsd'] - cost['refundedUsd']:.2f}"
+    return f"{dollars} at Luma, nothing in the sandbox" if drawn else dollars
 
 
 def job_table(jobs: list[dict[str, Any]]) -> Table:

@@ -12,7 +12,7 @@ import pytest
 
 from deployments.stack import environment
 from tasks.settings import Settings
-from tests.end_to_end.running import SCRIPT, Stack, clean_env, free_port, run, start, stop, within
+from tests.end_to_end.running import ROOT, SCRIPT, Stack, clean_env, free_port, run, start, stop, within
 
 
 def test_a_script_becomes_a_film_that_plays(stack: Stack) -> None:
@@ -86,6 +86,40 @@ def test_bad_parameters_are_refused_by_prefect(stack: Stack, bad: str) -> None:
     said = run(sys.executable, "-m", "prefect", *words, env=env)
     assert said.returncode != 0
     assert stack.ask("GET", "/api/jobs")["jobs"][:1] == before
+
+
+def test_blanks_are_no_script_for_prefect_either(stack: Stack) -> None:
+    env = stack.env | {"PREFECT_API_URL": stack.prefect}
+    before = stack.ask("GET", "/api/jobs")["jobs"][:1]
+    blanks = f"script={json.dumps(' ' * 100)}"
+    said = run(
+        sys.executable,
+        "-m",
+        "prefect",
+        "deployment",
+        "run",
+        "generate-video/luma",
+        "--param",
+        blanks,
+        "--watch",
+        env=env,
+    )
+    assert said.returncode != 0, said.stdout
+    assert stack.ask("GET", "/api/jobs")["jobs"][:1] == before
+
+
+def test_prefects_own_command_deploys_and_its_form_explains_itself(stack: Stack) -> None:
+    env = stack.env | {"PREFECT_API_URL": stack.prefect}
+    command = ["--no-prompt", "deploy", "--all", "--prefect-file", str(ROOT / "deployments" / "prefect.yaml")]
+    said = run(sys.executable, "-m", "prefect", *command, env=env)
+    assert said.returncode == 0, said.stdout + said.stderr
+    url = f"{stack.prefect}/deployments/name/generate-video/luma"
+    found = httpx.get(url, timeout=10).json()
+    assert found["enforce_parameter_schema"] is True
+    assert found["parameter_openapi_schema"]["required"] == ["script"]
+    for name, field in found["parameter_openapi_schema"]["properties"].items():
+        assert field["description"], name
+    assert stack.ended(stack.generate())["outcome"] == "full"
 
 
 def test_cancelling_in_prefect_ends_the_job_as_cancelled(stack: Stack) -> None:
@@ -199,6 +233,7 @@ def test_the_demo_ends_with_a_film_and_leaves_nothing(tmp_path: Path) -> None:
     said = run(sys.executable, "-m", "deployments.cli", "demo", *ports, "--data", str(tmp_path), env=env)
     assert said.returncode == 0, said.stdout + said.stderr
     assert "(sandbox: films are drawn here and cost nothing)" in said.stdout
+    assert "at Luma, nothing in the sandbox" in said.stdout
     line = next(line for line in said.stdout.splitlines() if line.startswith("Film    "))
     path = Path(line.removeprefix("Film    "))
     with av.open(str(path)) as container:
