@@ -90,15 +90,16 @@ class Account:
         """Begin as the ledger says and follow it until the block ends; blocks may overlap."""
         await self._look()
         self._watchers += 1
-        if self._watching is None or self._watching.done():
+        if self._watching is None:
             self._watching = asyncio.create_task(self._watch())
         try:
             yield
         finally:
             self._watchers -= 1
-            if not self._watchers:
-                self._watching.cancel()
-                await asyncio.gather(self._watching, return_exceptions=True)
+            if not self._watchers and self._watching:
+                ending, self._watching = self._watching, None  # whoever begins meanwhile watches anew
+                ending.cancel()
+                await asyncio.gather(ending, return_exceptions=True)
 
     async def refused(self, error: AccountError, needed_micros: int | None) -> bool:
         """Luma refused the account; whether this call is the one that found it out, whose job is to fail.

@@ -264,3 +264,36 @@ def test_a_ledger_that_is_away_changes_nothing() -> None:
             assert worker.gate.stats().reason is None
 
     run(main())
+
+
+class SlowRows(Rows):
+    """A ledger whose every read takes a second, and another to break off."""
+
+    async def held(self, account: str) -> Hold | None:
+        try:
+            await asyncio.sleep(1)
+        except asyncio.CancelledError:
+            await asyncio.sleep(1)
+            raise
+        return await super().held(account)
+
+
+def test_a_job_that_begins_while_the_last_one_ends_is_told_of_a_refusal() -> None:
+    async def main() -> None:
+        rows = SlowRows()
+        async with workers(Luma(), rows) as [worker]:
+            account = worker.account
+
+            async def second() -> None:
+                async with account.watched():
+                    rows.row = Hold(UUID(int=1), account.name, "luma_no_credits", "No money.", datetime.now(UTC), 1)
+                    await asyncio.sleep(3 * LOOK_EVERY + 3)
+                    assert account.hold is not None
+
+            async with account.watched():
+                await asyncio.sleep(LOOK_EVERY + 0.1)  # its second look is under way
+                beginning = asyncio.create_task(second())
+                await asyncio.sleep(0.6)
+            await beginning
+
+    run(main())
