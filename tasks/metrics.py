@@ -4,6 +4,7 @@ Processes of one machine share a folder, named by PROMETHEUS_MULTIPROC_DIR (`sto
 numbers in small mapped files there, and whoever is scraped reads them all. Without it, a process shows its own.
 """
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,8 @@ from prometheus_client.registry import Collector
 
 PREFIX: Final = "storyreel_"
 disable_created_metrics()  # type: ignore[no-untyped-call] # another series for each: not kept between processes
+if _folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):  # a name of the library's, which wants it to be there
+    Path(_folder).mkdir(parents=True, exist_ok=True)
 _OWN: Final = CollectorRegistry()
 _WAITS: Final = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
 _GENERATIONS: Final = (5, 10, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1200, 1800)
