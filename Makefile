@@ -59,8 +59,8 @@ bench: setup ## Measure: hostile scripts, a growing ledger, what a job costs; be
 simulate: setup ## Money rules under fire, from seeds: make simulate SEEDS=10000
 	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),1000)
 
-chaos: setup ## Real processes killed for real: make chaos ROUNDS=10
-	$(BIN)/python -m tests.chaos --rounds $(or $(ROUNDS),5)
+chaos: setup ## Real processes killed for real: make chaos ROUNDS=10 LEDGER=postgresql
+	$(BIN)/python -m tests.chaos --rounds $(or $(ROUNDS),5) --ledger $(or $(LEDGER),sqlite)
 
 screenshots: setup machine ## Pictures of the studio page for the README
 	$(BIN)/python -m bench.screenshots

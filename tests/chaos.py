@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.end_to_end.books import books
+from tests.end_to_end.postgres import on_postgres, postgres
 from tests.end_to_end.running import ENDED, Stack, owner_pid, start, stop
 
 PARTS: Final = ("worker", "api", "prefect")
@@ -276,20 +277,16 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=4, help="per round")
     parser.add_argument("--kills", type=int, default=3, help="per round")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
-    parser.add_argument("--database-url", default="", help="ledger; SQLite in a temporary folder when left out")
+    parser.add_argument("--ledger", choices=["sqlite", "postgresql"], default="sqlite")
     chosen = parser.parse_args()
     console = Console(width=120)
-    with tempfile.TemporaryDirectory(prefix="storyreel-chaos-") as folder:
+    with ExitStack() as opened:
+        folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="storyreel-chaos-")))
+        ledger = {}
+        if chosen.ledger == "postgresql":
+            ledger = on_postgres(opened.enter_context(postgres(folder / "postgres")), folder)
         try:
-            chaos(
-                Path(folder),
-                console,
-                chosen.rounds,
-                chosen.jobs,
-                chosen.kills,
-                chosen.seed,
-                STORYREEL_DATABASE_URL=chosen.database_url,
-            )
+            chaos(folder / "stack", console, chosen.rounds, chosen.jobs, chosen.kills, chosen.seed, **ledger)
         except Broken as error:
             console.print(str(error), markup=False)
             return 1

@@ -1,6 +1,7 @@
 """A real PostgreSQL that can be stopped, started and made to hang."""
 
 import signal
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+
+from tests.end_to_end.running import clean_env, run
 
 
 @dataclass
@@ -58,3 +61,11 @@ def postgres(folder: Path) -> Iterator[Postgres]:
         yield Postgres(server)
     finally:
         server.cleanup()
+
+
+def on_postgres(database: Postgres, folder: Path) -> dict[str, str]:
+    """What a stack with its data in this folder is told, once its ledger stands in the database."""
+    told = {"STORYREEL_DATABASE_URL": database.url}
+    migrated = run(sys.executable, "-m", "deployments.cli", "migrate", env=clean_env(folder) | told)
+    assert migrated.returncode == 0, migrated.stderr
+    return told

@@ -15,10 +15,10 @@ import pytest
 
 from api.database import BUSY_SECONDS
 from tests.end_to_end.books import books
-from tests.end_to_end.postgres import Postgres, postgres
+from tests.end_to_end.postgres import Postgres, on_postgres, postgres
 from tests.end_to_end.running import SCRIPT, Stack, clean_env, run, start, stop, within
 
-PREFECT_AWAY_SECONDS = 20
+PREFECT_AWAY_SECONDS = 60
 SANDBOX_AWAY_SECONDS = 12
 FULL_SECONDS = 8
 DISK_MIB = 64
@@ -165,11 +165,7 @@ def watched(stack: Stack, jobs: list[str]) -> None:
 
 def postgres_stack(folder: Path, database: Postgres) -> Stack:
     """A stack whose ledger is in this database."""
-    env = {"STORYREEL_LUMA_CREATES_PER_MINUTE": "0", "STORYREEL_DATABASE_URL": database.url}
-    folder.mkdir()
-    migrated = run(sys.executable, "-m", "deployments.cli", "migrate", env=clean_env(folder) | env)
-    assert migrated.returncode == 0, migrated.stderr
-    stack = start(folder, **env)
+    stack = start(folder, STORYREEL_LUMA_CREATES_PER_MINUTE="0", **on_postgres(database, folder))
     configure(stack)
     return stack
 
