@@ -15,7 +15,6 @@ from api.records import JobRecords
 from tasks.doorbells import Doorbells
 from tasks.luma import Account, DreamMachine, Gate, LumaClient
 from tasks.luma.account import DREAM_MACHINE
-from tasks.luma.leases import LeasedPermits
 from tasks.luma.polls import Polls
 from tasks.luma.prices import Prices
 from tasks.luma.share import Share
@@ -91,12 +90,11 @@ async def _open(stack: AsyncExitStack, settings: Settings, luma_transport: httpx
 
 def _gate(stack: AsyncExitStack, settings: Settings, records: JobRecords) -> tuple[Gate, Share | None]:
     """The gate, on slots leased from Prefect where there is one; other processes may use the same account."""
-    concurrency, creates = settings.luma_concurrency, settings.luma_creates_per_minute
+    gate = Gate(settings.luma_concurrency, settings.luma_creates_per_minute)
     if settings.prefect_api_url is None:
-        return Gate(concurrency, creates), None
-    prefect, permits = PrefectApi(settings), LeasedPermits(concurrency)
-    gate = Gate(concurrency, creates, permits=permits)
-    share = Share(gate, permits, creates=creates, lessor=prefect, ledger=records)
+        return gate, None
+    prefect = PrefectApi(settings)
+    share = Share(gate, lessor=prefect, ledger=records)
     stack.push_async_callback(prefect.close)
     stack.push_async_callback(share.close)
     return gate, share

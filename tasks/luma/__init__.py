@@ -21,7 +21,7 @@ from tasks.luma.errors import (
     Undecidable,
     Unreachable,
 )
-from tasks.luma.gate import Gate, GateStats, LocalPermits, Permits, Slot
+from tasks.luma.gate import Gate, GateStats, Slot
 from tasks.luma.lookup import LookupPatience, Sought, look_for, sought
 from tasks.luma.polling import wait_for
 from tasks.luma.prices import PRICES, Prices, PricesInvalid
@@ -48,12 +48,10 @@ __all__ = [
     "GenerationState",
     "Hold",
     "HoldLedger",
-    "LocalPermits",
     "LookupPatience",
     "LumaClient",
     "LumaError",
     "Patience",
-    "Permits",
     "Prices",
     "PricesInvalid",
     "RateLimited",

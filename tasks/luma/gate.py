@@ -8,7 +8,7 @@ import math
 from collections.abc import AsyncIterator, Callable, Hashable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from tasks import metrics
 from tasks.luma.turns import Turns
@@ -16,44 +16,6 @@ from tasks.luma.window import Place, SlidingWindow
 
 UNTOLD_HOLD: Final = 5.0  # seconds to wait after a 429 that doesn't say how long
 LONGEST_HOLD: Final = 120.0  # seconds; a longer Retry-After is cut to this
-
-
-class Permits(Protocol):
-    """How many generations may run at once: the account's limit, or this process's share of it."""
-
-    limit: int
-    held: int
-
-    def take(self) -> bool:
-        """Take one if one is free."""
-
-    def force(self) -> None:
-        """Take one in any case: its generation runs at Luma already."""
-
-    def give_back(self) -> None:
-        """One generation ended."""
-
-
-@dataclass(slots=True)
-class LocalPermits:
-    """All of the account's limit, in this process alone."""
-
-    limit: int
-    held: int = 0
-
-    def take(self) -> bool:
-        """See `Permits.take`."""
-        free = self.held < self.limit
-        self.held += free
-        return free
-
-    def force(self) -> None:
-        """See `Permits.force`."""
-        self.held += 1
-
-    def give_back(self) -> None:
-        """See `Permits.give_back`."""
-        self.held -= 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +38,7 @@ class GateStats:
 class _Waiter:
     job: Hashable
     granted: asyncio.Future[Place]
-    has_permit: bool
+    has_slot: bool
 
 
 class Slot:
@@ -95,12 +57,12 @@ class Slot:
         seconds = UNTOLD_HOLD if retry_after is None else min(retry_after, LONGEST_HOLD)
         self.answered()
         self._gate.hold(seconds, "Luma asks to wait: its limit for this account is reached.")
-        self._place = await self._gate._turn(self._job, has_permit=True)
+        self._place = await self._gate._turn(self._job, has_slot=True)
 
     async def barred(self) -> None:
         """Luma refused the account, and the gate is held: return when this one, before all others, may create."""
         self.answered()
-        self._place = await self._gate._turn(self._job, has_permit=True)
+        self._place = await self._gate._turn(self._job, has_slot=True)
 
 
 class Gate:
@@ -109,11 +71,14 @@ class Gate:
     Belongs to one event loop; its clock is the loop's.
     """
 
-    def __init__(self, concurrency: int, creates_per_minute: int, *, permits: Permits | None = None) -> None:
-        """`permits`: takes the place of a count of `concurrency` kept here; call `wake` when it has more of them."""
+    def __init__(self, concurrency: int, creates_per_minute: int) -> None:
+        self.concurrency, self.creates_per_minute = concurrency, creates_per_minute
+        """The account's limits; this process's share of them may be less."""
+        self.held = 0
+        """Slots in use."""
         self.changed: Callable[[], object] = lambda: None
         """Called when somebody begins to wait or a slot becomes free."""
-        self._permits = permits or LocalPermits(concurrency)
+        self._allowed = concurrency
         self._window = SlidingWindow(creates_per_minute or None)
         self._turns: Turns[_Waiter] = Turns()
         self._held_until, self._reason = -math.inf, ""
@@ -131,15 +96,15 @@ class Gate:
         place = None
         if creates:
             begun = self._now()
-            place = await self._turn(job, has_permit=False)
+            place = await self._turn(job, has_slot=False)
             metrics.SLOT_WAIT.observe(self._now() - begun)
         else:
-            self._permits.force()
+            self.held += 1
             self._show()
         try:
             yield Slot(self, job, place)
         finally:
-            self._permits.give_back()
+            self.held -= 1
             self.wake()
             self.changed()
 
@@ -157,6 +122,11 @@ class Gate:
     def created(self) -> int:
         """Creates that count now against those of a minute."""
         return self._window.used(self._now())
+
+    def allow_slots(self, slots: int) -> None:
+        """So many from now on; who has one keeps it."""
+        self._allowed = slots
+        self.wake()
 
     def allow_creates(self, per_minute: int) -> None:
         """So many from now on."""
@@ -198,8 +168,8 @@ class Gate:
         now = self._now()
         left = self._held_until - now
         return GateStats(
-            limit=self._permits.limit,
-            held=self._permits.held,
+            limit=self.concurrency,
+            held=self.held,
             waiting=self.waiting,
             jobs_waiting=self.jobs_waiting,
             creates_last_minute=self.created,
@@ -216,8 +186,9 @@ class Gate:
             if waiter.granted.done():  # cancelled, but not yet gone
                 self._turns.leave(waiter.job, waiter)
                 continue
-            if not waiter.has_permit and not self._permits.take():
+            if not waiter.has_slot and self.held >= self._allowed:
                 break
+            self.held += not waiter.has_slot
             self._turns.pop()
             self._let = max(0, self._let - 1)
             waiter.granted.set_result(self._window.take(now))
@@ -226,7 +197,7 @@ class Gate:
         self._show()
 
     def _show(self) -> None:
-        metrics.GATE_HELD.set(self._permits.held)
+        metrics.GATE_HELD.set(self.held)
         metrics.GATE_WAITING.set(len(self._turns))
 
     def _opens(self, now: float) -> float:
@@ -239,9 +210,9 @@ class Gate:
             self._timer.cancel()
         self._timer = None if at is None else asyncio.get_running_loop().call_at(at, self.wake)
 
-    async def _turn(self, job: Hashable, *, has_permit: bool) -> Place:
-        waiter = _Waiter(job, asyncio.get_running_loop().create_future(), has_permit)
-        (self._turns.rejoin if has_permit else self._turns.join)(job, waiter)
+    async def _turn(self, job: Hashable, *, has_slot: bool) -> Place:
+        waiter = _Waiter(job, asyncio.get_running_loop().create_future(), has_slot)
+        (self._turns.rejoin if has_slot else self._turns.join)(job, waiter)
         self.wake()
         self.changed()
         try:
@@ -254,8 +225,8 @@ class Gate:
         """A cancelled waiter leaves; what it was granted in the same moment goes on to the next."""
         if waiter.granted.done() and not waiter.granted.cancelled():
             self._window.give_back(waiter.granted.result())
-            if not waiter.has_permit:
-                self._permits.give_back()
+            if not waiter.has_slot:
+                self.held -= 1
         else:
             self._turns.leave(waiter.job, waiter)
         self.wake()

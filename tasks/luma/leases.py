@@ -42,31 +42,6 @@ class Lease:
 
 
 @dataclass(slots=True)
-class LeasedPermits:
-    """The gate's permits, as many as this process has leased: see `tasks.luma.gate.Permits`."""
-
-    limit: int
-    """The account's."""
-    allowed: int = 0
-    """Leased, and not to be given back."""
-    held: int = 0
-
-    def take(self) -> bool:
-        """See `Permits.take`."""
-        free = self.held < self.allowed
-        self.held += free
-        return free
-
-    def force(self) -> None:
-        """See `Permits.force`."""
-        self.held += 1
-
-    def give_back(self) -> None:
-        """See `Permits.give_back`."""
-        self.held -= 1
-
-
-@dataclass(slots=True)
 class Leases:
     """The leases of one limit that this process has. Any call may raise what the lessor raises."""
 

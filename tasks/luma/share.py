@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 
 from tasks.clock import now
 from tasks.luma.gate import Gate
-from tasks.luma.leases import LeasedPermits, Lessor
+from tasks.luma.leases import Lessor
 from tasks.luma.pool import LINGER_SECONDS, REFUSED_SECONDS, Pool
 from tasks.luma.shares import Claim
 from tasks.luma.window import WINDOW
@@ -70,21 +70,20 @@ class Share:
     def __init__(
         self,
         gate: Gate,
-        permits: LeasedPermits,
         *,
-        creates: int,
         lessor: Lessor,
         ledger: GateLedger,
         every: float = TELL_SECONDS,
         share_id: UUID | None = None,
     ) -> None:
-        """`creates`: the account's limit of creates a minute, 0: none; `every`: seconds between looks at others."""
+        """`every`: seconds between looks at the others."""
         self.id, self._every = share_id or uuid4(), every
-        self._gate, self._permits, self._ledger, self._owner = gate, permits, ledger, Owner.here("gate")
-        self._pools = [Pool.of(lessor, SLOTS, permits.limit, lambda: permits.held, self._allow)]
-        if creates:
+        self._gate, self._ledger, self._owner = gate, ledger, Owner.here("gate")
+        self._pools = [Pool.of(lessor, SLOTS, gate.concurrency, lambda: gate.held, gate.allow_slots)]
+        if creates := gate.creates_per_minute:
             self._pools.append(Pool.of(lessor, CREATES, creates, lambda: gate.created, gate.allow_creates))
-            gate.allow_creates(0)
+        for pool in self._pools:
+            pool.apply()
         self._others: dict[UUID, tuple[GateReport, float]] = {}
         self._tell_at = 0.0
         self._users = 0
@@ -196,10 +195,6 @@ class Share:
             await pool.leases.shrink(pool.leases.slots - (pool.held() if pool.leases.limit == CREATES else 0))
             pool.apply()
         await self._ledger.close_gate(self.id)
-
-    def _allow(self, slots: int) -> None:
-        self._permits.allowed = slots
-        self._gate.wake()
 
     def _live(self) -> list[GateReport]:
         at = _now()

@@ -31,7 +31,6 @@ from deployments.sandbox.drawing import DrawnClip, draw
 from deployments.sandbox.generations import Order, Shape
 from tasks.doorbells import Doorbells
 from tasks.luma import Account, DreamMachine, Gate
-from tasks.luma.leases import LeasedPermits
 from tasks.luma.polls import Polls
 from tasks.luma.prices import Prices
 from tasks.luma.share import CREATES, SLOTS, Share
@@ -158,13 +157,9 @@ class World:
     def _house(self, process: Process) -> Studio:
         records = JobRecords(self.storage.database())
         luma = DreamMachine(SecretStr("key"), self.settings.luma_base_url, transport=self.to_luma)
-        slots, creates = self.limits.values()
-        permits = LeasedPermits(slots)
-        gate = Gate(slots, creates, permits=permits)
+        gate = Gate(*self.limits.values())
         share = Share(
             gate,
-            permits,
-            creates=creates,
             lessor=self.leases,
             ledger=records,
             every=6.0,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tasks.luma import Gate
 from tasks.luma.gate import LONGEST_HOLD, UNTOLD_HOLD
-from tasks.luma.window import SKEW, WINDOW
+from tasks.luma.window import SKEW, UNANSWERED, WINDOW
 from tests.virtual_time import run
 
 
@@ -241,35 +241,30 @@ def test_an_error_inside_gives_the_slot_back() -> None:
     run(main())
 
 
-class Leases:
-    """Permits that come and go from outside, as leases of a shared limit do."""
-
-    limit = 0
-    held = 0
-
-    def take(self) -> bool:
-        free = self.held < self.limit
-        self.held += free
-        return free
-
-    def force(self) -> None:
-        self.held += 1
-
-    def give_back(self) -> None:
-        self.held -= 1
-
-
-def test_permits_may_come_from_outside() -> None:
+def test_less_than_the_accounts_limits_may_be_allowed() -> None:
     async def main() -> None:
-        leases = Leases()
-        gate, log = Gate(10, 0, permits=leases), []
-        waiting = [asyncio.create_task(generate(gate, "job", 1, log)) for _ in range(3)]
+        gate, log = Gate(10, 20), []
+        gate.allow_slots(0)
+        gate.allow_creates(0)
+        waiting = [asyncio.create_task(generate(gate, "job", 1, log)) for _ in range(5)]
+        await asyncio.sleep(5)
+        gate.allow_creates(4)
         await asyncio.sleep(5)
         assert log == []
-        leases.limit = 2
-        gate.wake()
+        gate.allow_slots(2)
         await asyncio.gather(*waiting)
-        assert [at for _, at in log] == [5.0, 5.0, 6.0]
+        assert [at for _, at in log] == pytest.approx([10.0, 10.0, 11.0, 11.0, 10.0 + WINDOW + SKEW])
+
+    run(main())
+
+
+def test_creates_of_an_earlier_process_count() -> None:
+    async def main() -> None:
+        gate, log = Gate(10, 3), []
+        gate.recall([50.0, 10.0])
+        await asyncio.gather(*(generate(gate, "job", 1, log) for _ in range(2)))
+        assert log[0] == ("job", 0.0)
+        assert log[1][1] == pytest.approx(WINDOW - 50 + UNANSWERED)
 
     run(main())
 

@@ -12,7 +12,7 @@ import pytest
 
 from tasks.clock import CLOCK
 from tasks.luma import Gate
-from tasks.luma.leases import SECONDS, LeasedPermits
+from tasks.luma.leases import SECONDS
 from tasks.luma.pool import LINGER_SECONDS, LOOK_SECONDS, LOST_SECONDS
 from tasks.luma.share import CREATES, SLOTS, TELL_SECONDS, GateReport, Share
 from tasks.luma.window import SKEW, WINDOW
@@ -132,9 +132,8 @@ class Process:
     """A gate of its own, on the slots of all."""
 
     def __init__(self, world: World) -> None:
-        self.world, self.permits = world, LeasedPermits(world.slots)
-        self.gate = Gate(world.slots, world.creates, permits=self.permits)
-        self.share = Share(self.gate, self.permits, creates=world.creates, lessor=world.prefect, ledger=world.ledger)
+        self.world, self.gate = world, Gate(world.slots, world.creates)
+        self.share = Share(self.gate, lessor=world.prefect, ledger=world.ledger)
 
     async def job(self, name: str, scenes: int, seconds: float) -> None:
         async with self.share.kept(), asyncio.TaskGroup() as group:
@@ -185,7 +184,7 @@ def test_the_first_scene_finds_a_slot_leased() -> None:
         process = world.process()
         async with process.share.kept():
             await asyncio.sleep(0.1)
-            assert process.permits.allowed == 1
+            assert world.prefect.used(SLOTS) == 1
             before = now()
             async with process.gate.slot("a"):
                 assert now() == before
@@ -289,7 +288,7 @@ def test_with_prefect_away_leases_end_and_come_again() -> None:
         await asyncio.sleep(10)
         world.prefect.away = True
         await asyncio.sleep(SECONDS + 10)
-        assert process.permits.allowed == 0
+        assert process.gate.held == 0
         assert world.running == 0
         world.prefect.away = False
         await asyncio.sleep(5)
