@@ -54,7 +54,7 @@ def _fitting_tokens(text: str, limit: float, measure: Callable[[str], float]) ->
 def _pieces(token: str, limit: float, measure: Callable[[str], float]) -> Iterator[str]:
     piece = ""
     for grapheme in _GRAPHEME.findall(token):
-        if piece and not grapheme.isspace() and measure(piece + grapheme) > limit:
+        if piece and not grapheme.isspace() and measure(piece + grapheme) > limit:  # space ends a line, it begins none
             yield piece
             piece = ""
         piece += grapheme

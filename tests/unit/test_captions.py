@@ -3,7 +3,7 @@ from html import unescape
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tasks.captions import LINE_COLUMNS, LINES, Spoken, cues, webvtt
@@ -95,6 +95,7 @@ def test_punctuation_is_never_parted_from_its_character() -> None:
 
 
 @given(st.text(), st.integers(1, 60))
+@example("⺀ 0", 1)  # wider than a line by itself
 def test_wrapping_loses_nothing_and_keeps_to_the_limit(text: str, limit: int) -> None:
     lines = wrap(text, limit)
     assert "".join("".join(lines).split()) == "".join(one_line(text).split())
