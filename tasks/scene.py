@@ -129,10 +129,11 @@ async def _get(tools: SceneTools, generation_id: str) -> Generation:
 async def _answered(tools: SceneTools, ask: Callable[[], Awaitable[T]]) -> T:
     """Luma's answer to a question; where another job has found out that the account is refused, wait and ask again."""
     while True:
+        under = tools.account.hold
         try:
             return await ask()
         except AccountError as error:
-            if await tools.account.refused(error, None):
+            if await tools.account.refused(error, None, under):
                 raise
             await tools.account.works()
 
@@ -142,6 +143,7 @@ async def _submit(tools: SceneTools, slot: Slot, job_id: UUID, scene: SceneState
     request = GenerationRequest.of(scene.prompt, options)
     while True:
         attempt = await tools.ledger.intend(job_id, scene.number, request.body(), tools.callback_base)
+        under = tools.account.hold
         try:
             attempt = await _to_its_end(_post(tools, attempt, request))
             await tools.account.taken()
@@ -149,7 +151,7 @@ async def _submit(tools: SceneTools, slot: Slot, job_id: UUID, scene: SceneState
         except RateLimited as error:  # nothing begun, nobody's fault: wait for our turn and write a new intent
             await slot.refused(error.retry_after)
         except AccountError as error:
-            if await tools.account.refused(error, attempt.cost_micros):
+            if await tools.account.refused(error, attempt.cost_micros, under):
                 raise
             await slot.barred()  # another job has found it out: this one waits
         except SubmissionDoubted:

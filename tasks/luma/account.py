@@ -101,11 +101,15 @@ class Account:
                 ending.cancel()
                 await asyncio.gather(ending, return_exceptions=True)
 
-    async def refused(self, error: AccountError, needed_micros: int | None) -> bool:
+    async def refused(self, error: AccountError, needed_micros: int | None, under: Hold | None) -> bool:
         """Luma refused the account; whether this call is the one that found it out, whose job is to fail.
 
-        `needed_micros`: what the refused create would have cost; None for a question.
+        `needed_micros`: what the refused create would have cost; None for a question. `under`: the hold that was known
+        when it was sent. Where that has been let go since, Luma has taken a later one: the refusal is old.
         """
+        if under is not None and await self._ledger.held(self.name) is None:
+            self._know(None)
+            return False
         mine = uuid4()
         hold = await self._ledger.hold(
             mine, self.name, code=error.code, reason=error.message, needed_micros=needed_micros

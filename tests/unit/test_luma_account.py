@@ -79,7 +79,7 @@ class Worker:
         async with self.gate.slot(job) as slot:
             while not takes():
                 slot.answered()
-                if await self.account.refused(error, PRICE):
+                if await self.account.refused(error, PRICE, self.account.hold):
                     raise error
                 await slot.barred()
             slot.answered()
@@ -154,7 +154,7 @@ def test_no_create_is_tried_while_a_free_question_tells_that_it_would_fail(luma:
             return False
 
         async with workers(luma, rows) as [worker], worker.account.watched():
-            await worker.account.refused(NO_CREDITS, PRICE)
+            await worker.account.refused(NO_CREDITS, PRICE, None)
             job = asyncio.create_task(worker.create("job", refuses))
             await asyncio.sleep(9)
             assert len(asked) == tries
@@ -203,8 +203,8 @@ def test_a_refused_question_is_settled_by_one_that_is_answered() -> None:
     async def main() -> None:
         luma, rows = Luma(status=401), Rows()
         async with workers(luma, rows) as [worker], worker.account.watched():
-            assert await worker.account.refused(BAD_KEY, None)
-            assert not await worker.account.refused(BAD_KEY, None)
+            assert await worker.account.refused(BAD_KEY, None, None)
+            assert not await worker.account.refused(BAD_KEY, None, None)
             waiting = asyncio.create_task(worker.account.works())
             await asyncio.sleep(30)
             assert not waiting.done()
@@ -223,7 +223,7 @@ def test_a_question_does_not_wait_for_the_create_that_waits_for_its_place() -> N
             async with worker.gate.slot("asks"), worker.account.watched():
                 creates = asyncio.create_task(worker.create("creates", lambda: True))
                 for pause in (30, 0):
-                    assert not await worker.account.refused(BAD_KEY, None)
+                    assert not await worker.account.refused(BAD_KEY, None, None)
                     asking = asyncio.create_task(worker.account.works())
                     await asyncio.sleep(pause)
                     assert not asking.done()
@@ -243,7 +243,7 @@ def test_with_nobody_waiting_anywhere_an_answer_is_enough(alive: bool, over: boo
     async def main() -> None:
         luma, rows = Luma(), Rows(alive=alive)
         async with workers(luma, rows) as [api], api.account.watched():
-            await api.account.refused(NO_CREDITS, PRICE)
+            await api.account.refused(NO_CREDITS, PRICE, None)
             await asyncio.sleep(30)
             assert (rows.row is None) is over
             assert bool(luma.asked) is over
@@ -255,7 +255,7 @@ def test_a_ledger_that_is_away_changes_nothing() -> None:
     async def main() -> None:
         luma, rows = Luma(status=401), Rows()
         async with workers(luma, rows) as [worker], worker.account.watched():
-            await worker.account.refused(BAD_KEY, PRICE)
+            await worker.account.refused(BAD_KEY, PRICE, None)
             rows.away = True
             await asyncio.sleep(30)
             assert worker.gate.stats().reason == BAD_KEY.message
@@ -295,5 +295,19 @@ def test_a_job_that_begins_while_the_last_one_ends_is_told_of_a_refusal() -> Non
                 beginning = asyncio.create_task(second())
                 await asyncio.sleep(0.6)
             await beginning
+
+    run(main())
+
+
+def test_a_refusal_that_comes_after_the_account_works_again_holds_nobody() -> None:
+    async def main() -> None:
+        async with workers(Luma(), Rows(), number=2) as [late, other]:
+            assert await other.account.refused(NO_CREDITS, PRICE, None)
+            assert not await late.account.refused(NO_CREDITS, PRICE, None)
+            under = late.account.hold
+            await other.account.taken()
+            assert not await late.account.refused(NO_CREDITS, PRICE, under)
+            assert late.account.hold is None
+            assert await late.account.refused(NO_CREDITS, PRICE, late.account.hold)  # and a new one is one
 
     run(main())

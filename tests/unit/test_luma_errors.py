@@ -23,7 +23,6 @@ from tasks.luma import (
     Unreachable,
 )
 from tasks.luma.errors import FAILURES, brief
-from tasks.scene import SubmissionLost
 
 MEMBERS: list[tuple[LumaError, bool, Spent, bool, str]] = [
     # error, retry, spent, account-wide, code
@@ -43,7 +42,6 @@ MEMBERS: list[tuple[LumaError, bool, Spent, bool, str]] = [
     (GenerationFailed(None), True, Spent.NO, False, "luma_generation_failed"),
     (AssetExpired("gone"), True, Spent.YES, False, "luma_asset_expired"),
     (AssetBroken("cut"), True, Spent.YES, False, "luma_asset_broken"),
-    (SubmissionLost("gone"), True, Spent.NO, False, "luma_submission_lost"),
     (DeadlinePassed("late"), False, Spent.YES, False, "luma_deadline_passed"),
 ]
 
