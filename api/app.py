@@ -47,7 +47,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with studio(settings, luma_transport=luma_transport) as opened:
+        async with studio(settings, luma_transport=luma_transport, prefect_transport=prefect_transport) as opened:
             prefect = PrefectApi(settings, prefect_transport)
             limits = Limits(opened.settings.luma_concurrency, opened.settings.luma_creates_per_minute)
             dispatcher, watch = Dispatcher(opened.records, prefect), JobWatch(opened.records)

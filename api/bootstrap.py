@@ -50,7 +50,10 @@ _present: ContextVar[Studio | None] = ContextVar("storyreel_studio", default=Non
 
 @asynccontextmanager
 async def studio(
-    settings: Settings | None = None, *, luma_transport: httpx.AsyncBaseTransport | None = None
+    settings: Settings | None = None,
+    *,
+    luma_transport: httpx.AsyncBaseTransport | None = None,
+    prefect_transport: httpx.AsyncBaseTransport | None = None,
 ) -> AsyncIterator[Studio]:
     """The studio of this process: the one that is open already, or a new one, closed when the block ends."""
     present = _present.get()
@@ -59,13 +62,22 @@ async def studio(
         return
     settings = settings or Settings()
     async with AsyncExitStack() as stack:
-        opened = await _open(stack, settings, luma_transport)
+        prefect = None
+        if settings.prefect_api_url is not None:
+            prefect = PrefectApi(settings, prefect_transport)
+            stack.push_async_callback(prefect.close)
+        opened = await _open(stack, settings, luma_transport, prefect)
         _present.set(opened)
         stack.callback(_present.set, None)
         yield opened
 
 
-async def _open(stack: AsyncExitStack, settings: Settings, luma_transport: httpx.AsyncBaseTransport | None) -> Studio:
+async def _open(
+    stack: AsyncExitStack,
+    settings: Settings,
+    luma_transport: httpx.AsyncBaseTransport | None,
+    prefect: PrefectApi | None,
+) -> Studio:
     database = Database(settings.ledger_url)
     stack.push_async_callback(database.close)
     if database.embedded:
@@ -73,7 +85,10 @@ async def _open(stack: AsyncExitStack, settings: Settings, luma_transport: httpx
     records = JobRecords(database, prefect_ui=settings.prefect_ui_url)
     key = settings.luma_api_key or NO_KEY
     luma = await stack.enter_async_context(DreamMachine(key, settings.luma_base_url, transport=luma_transport))
-    gate, share = _gate(stack, settings, records)
+    gate = Gate(settings.luma_concurrency, settings.luma_creates_per_minute)
+    share = Share(gate, lessor=prefect, ledger=records) if prefect else None
+    if share:
+        stack.push_async_callback(share.close)
     return Studio(
         settings=settings,
         records=records,
@@ -86,15 +101,3 @@ async def _open(stack: AsyncExitStack, settings: Settings, luma_transport: httpx
         prices=Prices.load(settings.prices_file),
         share=share,
     )
-
-
-def _gate(stack: AsyncExitStack, settings: Settings, records: JobRecords) -> tuple[Gate, Share | None]:
-    """The gate, on slots leased from Prefect where there is one; other processes may use the same account."""
-    gate = Gate(settings.luma_concurrency, settings.luma_creates_per_minute)
-    if settings.prefect_api_url is None:
-        return gate, None
-    prefect = PrefectApi(settings)
-    share = Share(gate, lessor=prefect, ledger=records)
-    stack.push_async_callback(prefect.close)
-    stack.push_async_callback(share.close)
-    return gate, share

@@ -54,11 +54,11 @@ def log() -> Iterator[io.StringIO]:
 
 
 def prefect(request: httpx.Request) -> httpx.Response:
-    """A Prefect that takes every run and says of each that it runs."""
+    """A Prefect that takes every run, says of each that it runs, and has slots for all."""
     if request.url.path.endswith("/flow_runs/filter"):
         asked = json.loads(request.content)["flow_runs"]["id"]["any_"]
         return httpx.Response(200, json=[{"id": run, "state": {"type": "RUNNING", "name": "Running"}} for run in asked])
-    return httpx.Response(200, json={"id": str(uuid4()), "status": "READY"})
+    return httpx.Response(200, json={"id": str(uuid4()), "lease_id": str(uuid4()), "status": "READY"})
 
 
 @pytest.fixture
