@@ -113,10 +113,13 @@ class PrefectApi:
         """See `Lessor.release`. Raises `PrefectAway`."""
         _check(await self._post(f"{_LIMITS}/decrement-with-lease", {"lease_id": str(lease)}))
 
-    async def taken(self, limit: str) -> int:
-        """See `Lessor.taken`. Raises `PrefectAway`."""
+    async def look(self, limit: str) -> tuple[int | None, int]:
+        """See `Lessor.look`. Raises `PrefectAway`."""
         answer = await self._send(self._http.build_request("GET", f"{_LIMITS}/{limit}"))
-        return int(_json(answer)["active_slots"])
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            return None, 0
+        told = _json(answer)
+        return (int(told["limit"]) if told["active"] else None), int(told["active_slots"])
 
     async def forget(self, limit: str, slots: int) -> None:
         """See `Lessor.forget`. Raises `PrefectAway`."""

@@ -26,8 +26,8 @@ class Lessor(Protocol):
     async def release(self, lease: UUID) -> None:
         """Give its slots back; none is no error."""
 
-    async def taken(self, limit: str) -> int:
-        """Slots of the limit that are not free."""
+    async def look(self, limit: str) -> tuple[int | None, int]:
+        """How many slots the limit has (None: there is no such limit), and how many of them are taken."""
 
     async def forget(self, limit: str, slots: int) -> None:
         """Count so many as free whose leases were lost: a server that keeps them in memory was begun anew."""

@@ -15,7 +15,7 @@ log = logging.getLogger("storyreel.share")
 REFUSED_SECONDS: Final = 0.5  # between tries while the limit has no more
 LINGER_SECONDS: Final = 5.0  # for which unused slots are kept when nobody waits for them
 TURN_SECONDS: Final = 30.0  # for which an odd slot belongs to one process, before the next one's turn
-LOOK_SECONDS: Final = 10.0  # between looks for such slots
+LOOK_SECONDS: Final = 10.0  # between looks at the limit itself
 LOST_SECONDS: Final = SECONDS + 30.0  # for which slots are taken that nobody has, until they count as lost
 BLOCKS: Final = 10  # leases that make up a limit: to a tenth of it, any division between processes is possible
 
@@ -34,6 +34,8 @@ class Pool:
     short: bool = False
     """More is due than could be leased."""
     used_at: float = 0.0
+    most: int | None = None
+    """What the limit is for everybody, where it was seen: an operator may have lowered it, to 0 for a pause."""
     lost: int = 0
     """Slots that are taken and that nobody says to have, at the last look; some, ever since `lost_since`."""
     lost_since: float = 0.0
@@ -59,28 +61,28 @@ class Pool:
         `known`: slots that the others say to have leased; `ahead`: a first scene will come soon.
         """
         at, turn = _now(), int(now().timestamp() // TURN_SECONDS)
-        self.due = part(self.limit, mine, others, turn)
+        self.due = part(self.limit if self.most is None else min(self.limit, self.most), mine, others, turn)
         wanted = min(max(mine.needs, ahead), self.due)
         self.apply()
         if self.leases.slots < wanted and at >= self.grow_at:
             await self.leases.grow(wanted - self.leases.slots)
             self.grow_at = _now() + REFUSED_SECONDS if self.leases.refused else at
         self.short = self.leases.slots < wanted
-        await self._mend(known)
         if mine.needs:
             self.used_at = at
-        if at >= self.used_at + LINGER_SECONDS or any(other.waiting for other in others):
+        contended = self.leases.slots > self.due or any(other.waiting for other in others)
+        if contended or at >= self.used_at + LINGER_SECONDS:
             await self.leases.shrink(self.leases.slots - max(mine.held, wanted))
         self.apply()
+        if at >= self.look_at:
+            self.look_at = at + LOOK_SECONDS
+            await self._look(known)
 
-    async def _mend(self, known: int) -> None:
-        """See to slots that are taken and that nobody has, once no lease can account for them any more."""
+    async def _look(self, known: int) -> None:
+        """See what an operator made of the limit, and to slots that are taken though no lease can account for them."""
         at, lessor, limit = _now(), self.leases.lessor, self.leases.limit
-        if not self.short or at < self.look_at:
-            self.lost *= self.short
-            return
-        self.look_at = at + LOOK_SECONDS
-        before, self.lost = self.lost, max(0, await lessor.taken(limit) - known - self.leases.slots)
+        self.most, taken = await lessor.look(limit)
+        before, self.lost = self.lost, max(0, taken - known - self.leases.slots) if self.short else 0
         self.lost_since = self.lost_since if before else at
         free = min(before, self.lost)  # seen twice: a lease that nobody has told of yet is none
         if free and at >= self.lost_since + LOST_SECONDS:

@@ -44,10 +44,10 @@ class SlotLimits:
         await self._call()
         self._leases.pop(lease, None)
 
-    async def taken(self, limit: str) -> int:
-        """See `Lessor.taken`."""
+    async def look(self, limit: str) -> tuple[int | None, int]:
+        """See `Lessor.look`."""
         await self._call()
-        return self._taken(limit)
+        return self._limits[limit], self._taken(limit)
 
     async def forget(self, limit: str, slots: int) -> None:
         """See `Lessor.forget`: nothing is ever lost here."""
