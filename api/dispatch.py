@@ -106,7 +106,7 @@ class Dispatcher:
                 wait, trouble = min(wait * 2, AWAY_AT_MOST), why
             except Exception:
                 log.exception("dispatching failed; trying again")
-            if step == self.send:
+            if step == self.send and not trouble:  # while Prefect is away, a new job is no reason to ask again at once
                 # not `wait_for`: until Python 3.12 it loses a cancellation that comes with the waking
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(wait):
