@@ -1,9 +1,12 @@
 """The whole stack as one process tree for a side-by-side measurement: `python -m bench.peer PORT FOLDER`.
 
-The API opens its port last, when the worker is registered: who waits for the port waits for the whole.
+The API opens its port last, when the worker is registered: who waits for the port waits for the whole. It takes the
+place of the first process, so that who kills that one and waits for its end finds the port free.
 """
 
 import asyncio
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,7 +14,7 @@ import httpx
 
 from deployments.addresses import Addresses
 from deployments.stack import environment, parts, until_stopped
-from deployments.supervisor import Supervisor
+from deployments.supervisor import Part, Supervisor, die_with_parent
 from tasks.settings import Settings
 
 READY = "generate-video/luma"
@@ -29,21 +32,29 @@ async def _worker_ready(prefect: str) -> None:
             await asyncio.sleep(0.1)
 
 
-async def serve(port: int, folder: Path) -> None:
-    """Run until SIGTERM."""
-    settings = Settings(data=folder / "data")
-    at = Addresses("127.0.0.1", port, port + 1, port + 2)
+async def keep(settings: Settings, known: dict[str, Part]) -> None:
+    """Run Prefect's server and the worker until SIGTERM."""
     supervisor = Supervisor(settings.data / "logs", print)
-    known = {part.name: part for part in parts(settings, at)}
     try:
         for name in ("prefect", "worker"):
             await supervisor.start(known[name])
-        await _worker_ready(environment(settings, at)["PREFECT_API_URL"].removesuffix("/api"))
-        await supervisor.start(known["api"])
         await until_stopped()
     finally:
         await supervisor.stop()
 
 
+def main(port: int, folder: Path, *, rest: bool) -> None:
+    """Become the API, once all else runs."""
+    settings = Settings(data=folder / "data")
+    at = Addresses("127.0.0.1", port, port + 1, port + 2)
+    known = {part.name: part for part in parts(settings, at)}
+    if rest:
+        asyncio.run(keep(settings, known))
+        return
+    subprocess.Popen([sys.executable, "-m", "bench.peer", *sys.argv[1:3], "rest"], preexec_fn=die_with_parent)  # noqa: PLW1509 -- it only asks the kernel
+    asyncio.run(_worker_ready(environment(settings, at)["PREFECT_API_URL"].removesuffix("/api")))
+    os.execve(known["api"].argv[0], [*known["api"].argv], os.environ | known["api"].env)  # noqa: S606
+
+
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1]), Path(sys.argv[2])))
+    main(int(sys.argv[1]), Path(sys.argv[2]), rest=len(sys.argv) > 3)
