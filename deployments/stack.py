@@ -18,6 +18,8 @@ from tasks.settings import DREAM_MACHINE, Settings, on_loopback
 
 START_SECONDS: Final = 180.0
 """For everything to be ready; Prefect's first start on a slow machine takes the most of it."""
+BEHIND: Final = 5
+"""How far films stand behind pages where cores are short: a poll is a millisecond, and somebody waits for it."""
 PREFECT_SERVER: Final = ("-m", "uvicorn", "--factory", "deployments.prefect_server:create_app", "--log-level=warning")
 """Prefect's server, without the seconds that the command `prefect server start` takes to import."""
 PREFECT_ENV: Final = {
@@ -79,9 +81,9 @@ def parts(settings: Settings, at: Addresses) -> list[Part]:
     us = [sys.executable, "-m", "deployments.cli"]
     prefect = [sys.executable, *PREFECT_SERVER, f"--host={at.host}", f"--port={at.prefect_port}"]
     found = [
-        Part("prefect", prefect, env),
+        Part("prefect", prefect, env, nice=BEHIND),
         Part("api", [*us, "api", "--host", at.host, "--port", str(at.port)], ours),
-        Part("worker", [*us, "worker", "--deploy"], ours),
+        Part("worker", [*us, "worker", "--deploy"], ours, nice=BEHIND),
     ]
     if needs_sandbox(settings):
         state = str(settings.data.absolute() / "sandbox.jsonl")

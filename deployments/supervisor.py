@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -37,6 +38,8 @@ class Part:
     name: str
     argv: Sequence[str]
     env: dict[str, str] = field(default_factory=dict)
+    nice: int = 0
+    """How far it lets others go first where cores are short, as `nice` has it."""
 
 
 def restart_delay(deaths: int) -> float:
@@ -95,7 +98,7 @@ class Supervisor:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,  # Ctrl-C is for us; we pass it on in the right order
-                preexec_fn=die_with_parent if sys.platform == "linux" else None,
+                preexec_fn=partial(_begin, part.nice),
             )
         self.processes[part.name] = process
         return process
@@ -164,6 +167,13 @@ def _told(line: str) -> list[str]:
 
 def _ending(code: int) -> str:
     return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+
+
+def _begin(nice: int) -> None:
+    """What a part does before anything else."""
+    os.nice(nice)
+    if sys.platform == "linux":
+        die_with_parent()
 
 
 def die_with_parent() -> None:
