@@ -53,6 +53,7 @@ def set_up(settings: Settings, stream: TextIO | None = None) -> None:
     root = logging.getLogger()
     if any(isinstance(handler.formatter, Lines) for handler in root.handlers):
         return
+    logging.raiseExceptions = False  # Prefect's handler would print between our lines whenever its server is away
     handler = logging.StreamHandler(stream or sys.stderr)
     as_json = settings.log_format == "json" or (settings.log_format == "auto" and not handler.stream.isatty())
     handler.setFormatter(Lines(settings.secrets(), as_json=as_json))

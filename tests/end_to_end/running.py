@@ -74,11 +74,13 @@ class Stack:
     def newest(self) -> str:
         """The id of the job that came last, once there is one newer than any asked for before."""
         deadline = time.monotonic() + FILM_SECONDS
-        while (job_id := self.ask("GET", "/api/jobs?limit=1")["jobs"][0]["jobId"]) in self.seen:
+        while True:
+            jobs = self.ask("GET", "/api/jobs?limit=1")["jobs"]
+            if jobs and (job_id := str(jobs[0]["jobId"])) not in self.seen:
+                self.seen.add(job_id)
+                return job_id
             assert time.monotonic() < deadline, self.logs()
             time.sleep(0.1)
-        self.seen.add(job_id)
-        return str(job_id)
 
     def ask(self, method: str, path: str, **kwargs: Any) -> Any:
         answer = httpx.request(method, f"{self.api}{path}", timeout=30, **kwargs)
