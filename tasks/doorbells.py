@@ -13,7 +13,7 @@ from tasks.ledger import SceneLedger
 
 log = logging.getLogger("storyreel.doorbells")
 
-LOOK_EVERY: Final = 0.2  # seconds; one indexed read for all waits of the process
+LOOK_EVERY: Final = 0.05  # seconds; one indexed read for all waits of the process
 SKEW: Final = timedelta(seconds=60)  # between the clocks of the machines that write and read
 
 
