@@ -57,7 +57,7 @@ def composition_root() -> AbstractAsyncContextManager[object]:
     from tasks import logs  # noqa: PLC0415
 
     logs.set_up(Settings())
-
+    logs.take_over("prefect._internal")  # says plainly, with whole events in it, that Prefect's server is away
     return studio()
 
 

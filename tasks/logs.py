@@ -63,6 +63,13 @@ def set_up(settings: Settings, stream: TextIO | None = None) -> None:
         logging.getLogger(name).setLevel(settings.log_level)
 
 
+def take_over(*names: str) -> None:
+    """Hear loggers that a library has given handlers of their own as all others are."""
+    for logger in map(logging.getLogger, names):
+        logger.handlers.clear()
+        logger.propagate = True
+
+
 class Lines(logging.Formatter):
     """A record as one line: JSON for machines, or a sentence with its ids behind it for a terminal."""
 

@@ -25,7 +25,7 @@ from tests.end_to_end.running import stack  # noqa: F401 - a fixture for every f
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 120  # a fresh database on a busy machine
-SERVER = [sys.executable, "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app", "--log-level=warning"]
+SERVER = [sys.executable, "-m", "uvicorn", "--factory", "deployments.prefect_server:create_app", "--log-level=warning"]
 SERVER_ENV = {
     "PREFECT__SERVER_FINAL": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

@@ -212,7 +212,7 @@ async def test_a_worker_outlives_prefects_absence_and_stops_during_it(house: Hou
     assert (await during.until_final(60)).type is StateType.COMPLETED
     assert (await missed.until_final(60)).type is StateType.COMPLETED
 
-    await (await house.run(seconds=600)).until_begun()
+    await (await house.run(seconds=600)).until_begun(seconds=60)
     between.away()
     worker.process.send_signal(signal.SIGTERM)
     assert await asyncio.to_thread(worker.process.wait, 30) == 0

@@ -217,3 +217,16 @@ def test_our_parts_are_heard_from_the_set_level_on_and_libraries_from_warnings_o
     told = [json.loads(said)["event"].split(" of ") for said in out.getvalue().splitlines()]
     assert [name for level, name in told if level == "debug"] == ["storyreel.test", "deployments.test"]
     assert sum(level == "warning" for level, _ in told) == 5
+
+
+def test_a_logger_with_handlers_of_its_own_is_heard_like_all_others(root: logging.Logger) -> None:
+    stream, elsewhere = io.StringIO(), io.StringIO()
+    library = logging.getLogger("a_library._internal")
+    library.propagate = False
+    library.addHandler(logging.StreamHandler(elsewhere))
+    logs.set_up(Settings(log_format="json", _env_file=None), stream)  # type: ignore[call-arg]
+    logs.take_over("a_library._internal")
+    library.error("Service %r failed to process item %s", "EventsWorker", "Event(resource={'name': 'A secret story'})")
+    told = json.loads(stream.getvalue())
+    assert told["event"] == "Service 'EventsWorker' failed to process item Event"
+    assert elsewhere.getvalue() == ""
