@@ -1,7 +1,6 @@
 """The story: a script becomes a storyboard, every scene a clip, the clips a film."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -9,6 +8,7 @@ from prefect import flow, runtime
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.flows import Flow
+from prefect.settings import get_current_settings
 from prefect.states import Cancelled, Completed, Failed
 from pydantic import AfterValidator, Field
 
@@ -32,8 +32,9 @@ _STATES: Final[dict[Ending, Callable[..., State[Any]]]] = {
 }
 
 
-_NOWHERE: Final = Path("no-results")
-"""Where no result is ever kept: without a place, Prefect asks its server for one, twice a run and blocking the loop."""
+_HERE: Final = get_current_settings().results.local_storage_path
+"""A place for results though none is kept but the error of a run with wrong parameters: without one, Prefect asks its
+server for it, twice a run and blocking the loop."""
 
 
 def _name() -> str:
@@ -59,7 +60,7 @@ async def _asked_again(run_id: UUID) -> bool:
     flow_run_name=_name,
     on_cancellation=[_cancelled],
     persist_result=False,
-    result_storage=_NOWHERE,
+    result_storage=_HERE,
 )
 async def generate_video(
     script: Annotated[str, AfterValidator(filmable), Field(min_length=MIN_SCRIPT, max_length=MAX_SCRIPT)],

@@ -12,7 +12,7 @@ from uuid import UUID
 import av
 import orjson
 import pytest
-from PIL import Image, ImageChops
+from PIL import Image, ImageChops, ImageStat
 
 from tasks.clips import look_into
 from tasks.film import ClipUnusable, FilmScene, assemble, inspect_clip, make_still
@@ -245,7 +245,8 @@ async def test_encoding_again_gives_the_same_picture(store: MediaStore, draw: Ca
     shown = [frames(store.path(film.video.key)) for film in (first, second)]
     for (at, image), (again_at, again) in zip(*shown, strict=True):
         assert at == again_at
-        assert max(high for _, high in ImageChops.difference(image, again).getextrema()) <= 8
+        # The encoder's threads may round otherwise; no eye sees it.
+        assert max(ImageStat.Stat(ImageChops.difference(image, again)).rms) < 2
     assert await store.verify(first.video, full=True)  # made again, it took nothing's place
 
 
