@@ -1,9 +1,10 @@
 """The composition root: the only place that knows the real parts and puts them together."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import httpx
@@ -21,6 +22,8 @@ from tasks.luma.share import Share
 from tasks.media import MediaStore
 from tasks.settings import Settings
 
+CLIPS_AT_ONCE: Final = 16
+"""More that are taken in at once delay one another, and with them the jobs that have yet to reach Luma."""
 NO_KEY: Final = SecretStr("none")  # the sandbox takes any; Luma refuses it with a clear error
 
 
@@ -39,6 +42,8 @@ class Studio:
     prices: Prices
     share: Share | None = None
     """None: the account's limits are this process's alone."""
+    intake: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CLIPS_AT_ONCE))
+    """Places to take finished clips in."""
 
     def slots(self) -> AbstractAsyncContextManager[None]:
         """What scenes need to pass the gate, until the block ends."""

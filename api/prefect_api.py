@@ -72,6 +72,7 @@ class PrefectApi:
             "idempotency_key": idempotency_key,
             "tags": list(tags),
             "state": {"type": "SCHEDULED"},
+            "enforce_parameter_schema": False,  # we have checked them; Prefect would check its own schema each time
         }
         answer = await self._post(f"/deployments/{await self._id()}/create_flow_run", body)
         if answer.status_code == httpx.codes.NOT_FOUND:

@@ -32,7 +32,9 @@ from deployments.engine import Ending, InlineEngine
 from deployments.loading import Flows
 from deployments.recovery import give_back, revived, sweep
 from deployments.repeat import prefect_answers, repeat
+from deployments.telling import be_sparing
 from deployments.watch import Watch
+from tasks.beginnings import Beginnings
 from tasks.settings import Settings
 
 POOL: Final = "storyreel"
@@ -90,9 +92,15 @@ class InlineWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerRes
         self._synced = asyncio.Event()
         self._resources = AsyncExitStack()
         self._flows = Flows()
+        self._beginnings = Beginnings()
         self._watch = Watch(self.name)
         self._due = asyncio.Event()
         self._leaving = False
+
+    @classmethod
+    def get_default_base_job_template(cls) -> dict[str, Any]:
+        """No variables: a run is no process of its own, and Prefect checks those of the stock worker at each run."""
+        return {"job_configuration": {"env": {}}, "variables": {"type": "object", "properties": {}}}
 
     async def __aenter__(self) -> Self:
         """Open the resources and register with Prefect."""
@@ -101,6 +109,7 @@ class InlineWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerRes
             await stack.enter_async_context(self._around())
             clients = await stack.enter_async_context(AsyncClientContext())
             be_patient(clients.client)
+            be_sparing()
             stack.enter_context(SyncClientContext())  # or each run makes two, and reads all certificates for each
             stack.push_async_exit(super().__aexit__)
             await super().__aenter__()
@@ -191,8 +200,9 @@ class InlineWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerRes
     async def _submit_run(self, flow_run: FlowRun) -> None:
         """Run one scheduled run to its end."""
         try:
-            if not await revived(self.client, flow_run) and (pending := await self._claim(flow_run.id)):
-                await self._execute(flow_run, pending)
+            async with self._beginnings.turn():
+                if not await revived(self.client, flow_run) and (pending := await self._claim(flow_run.id)):
+                    await self._execute(flow_run, pending)
         except Exception:  # noqa: BLE001 -- nothing that goes wrong with one run reaches the others
             self.get_flow_run_logger(flow_run).exception("The worker could not run this")
         finally:

@@ -147,6 +147,7 @@ async def _make_scenes(house: Studio, job: JobState, verbs: Verbs, progress: Pro
         polls=house.polls,
         media=house.media,
         doorbells=house.doorbells,
+        intake=house.intake,
         callback_base=house.settings.callback_base,
         deadline_seconds=house.settings.generation_deadline_seconds,
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from tasks import metrics
+from tasks import beginnings, metrics
 from tasks.clock import now
 from tasks.doorbells import Doorbells
 from tasks.film import inspect_clip, make_still
@@ -68,6 +68,8 @@ class SceneTools:
     polls: Polls
     media: MediaStore
     doorbells: Doorbells
+    intake: asyncio.Semaphore
+    """Where finished clips are taken in, a few at a time, by all jobs of the process."""
     callback_base: str | None
     deadline_seconds: float
 
@@ -105,11 +107,13 @@ async def _go_on(tools: SceneTools, job_id: UUID, number: int, options: VideoOpt
     begun = scene.attempt
     if begun and begun.state is not AttemptState.SUBMITTED:
         begun = await _settle(tools, begun)
+    beginnings.begun()
     async with tools.gate.slot(job_id, creates=begun is None) as slot:
         attempt = begun or await _submit(tools, slot, job_id, scene, options)
         generation = await _wait(tools, attempt, resumed=begun is not None)
-    clip = await _fetch(tools, attempt, generation)
-    await tools.ledger.completed(attempt, clip)
+    async with tools.intake:
+        clip = await _fetch(tools, attempt, generation)
+        await tools.ledger.completed(attempt, clip)
     return clip
 
 
