@@ -18,7 +18,7 @@ PAGE: Final = 200  # the most flow runs that Prefect answers at once
 _LIMITS: Final = "/v2/concurrency_limits"
 _NOT_FREE: Final = {422, 423}  # more than the limit, or than is left of it
 _UNDER_WAY: Final = ("SCHEDULED", "PENDING", "RUNNING")
-_REFUSED: Final = {400, 409, 422}  # parameters that the deployment's schema doesn't allow
+_REFUSED: Final = {400, 409, 422}  # parameters that Prefect does not take, such as too large ones
 
 
 class PrefectAway(Exception):
