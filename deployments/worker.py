@@ -1,6 +1,7 @@
 """A Prefect worker that runs flows in its own event loop: half a second to a run's first line, a megabyte each."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, Final, Self
@@ -9,6 +10,7 @@ from uuid import UUID
 import anyio.abc
 import httpx
 from prefect.client.schemas.objects import FlowRun, State
+from prefect.client.schemas.responses import WorkerFlowRunResponse
 from prefect.context import AsyncClientContext, SyncClientContext
 from prefect.events import Event
 from prefect.events.worker import EventsWorker
@@ -27,6 +29,7 @@ from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker
 
 from deployments import push
 from deployments.apart import leave, run_apart
+from deployments.asking import Asking, scheduled
 from deployments.away import be_patient
 from deployments.engine import Ending, InlineEngine
 from deployments.loading import Flows
@@ -95,6 +98,7 @@ class InlineWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerRes
         self._beginnings = Beginnings()
         self._watch = Watch(self.name)
         self._due = asyncio.Event()
+        self._asking = Asking()
         self._leaving = False
 
     @classmethod
@@ -195,6 +199,26 @@ class InlineWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerRes
             self._due.set()
         self._watch.heard(event)
 
+    @property
+    def _waiting(self) -> int:
+        """Runs that have yet to begin."""
+        return len(self._submitting_flow_run_ids) - len(self._watch.runs)
+
+    async def _get_scheduled_flow_runs(self) -> list[WorkerFlowRunResponse]:
+        limit = self._asking.limit(int(self.limiter.available_tokens), self._waiting, time.monotonic())
+        if not limit:
+            return []
+        found = await scheduled(
+            self.client, self._work_pool_name, self._work_queues, limit, ahead=self._prefetch_seconds
+        )
+        self._asking.found(len(found))
+        return found
+
+    def _go_on(self) -> None:
+        """One has begun or ended: there may be room for more."""
+        if self._asking.again(self._waiting):
+            self._due.set()
+
     # One run
 
     async def _submit_run(self, flow_run: FlowRun) -> None:
@@ -208,10 +232,8 @@ class InlineWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerRes
         finally:
             self._watch.runs.pop(flow_run.id, None)
             self._submitting_flow_run_ids.discard(flow_run.id)
-            full = self.limiter.available_tokens == 0
             self._release_limit_slot(flow_run.id)
-            if full:
-                self._due.set()  # there is room for one more
+            self._go_on()
 
     async def _claim(self, flow_run_id: UUID) -> State | None:
         """Make a run this worker's; None when it is someone else's, or not to be run now."""
@@ -231,6 +253,7 @@ class InlineWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerRes
             await self._propose_crashed_state(flow_run, f"The flow could not start: {type(exc).__name__}: {exc}")
         else:
             self._watch.runs[flow_run.id] = engine
+            self._go_on()
             task = engine.begin()
             if self._leaving:
                 engine.end(Ending.RETURNED)
