@@ -17,6 +17,29 @@ def override() -> Iterator[None]:
     EventsWorker._client_override = before
 
 
+def event(name: str, follows: Event | None = None) -> Event:
+    return Event(
+        event=name, resource={"prefect.resource.id": "prefect.task-run.1"}, follows=follows.id if follows else None
+    )
+
+
+def client() -> SparingEventsClient:
+    made = SparingEventsClient("http://127.0.0.1:9/api")
+    made._in_context = True
+    return made
+
+
+def told_of(monkeypatch: pytest.MonkeyPatch) -> list[Event]:
+    """What goes to the server."""
+    told: list[Event] = []
+
+    async def emit(_: PrefectEventsClient, event: Event) -> None:
+        told.append(event)
+
+    monkeypatch.setattr(PrefectEventsClient, "_emit", emit)
+    return told
+
+
 @pytest.mark.parametrize(
     ("name", "sent"),
     [
@@ -31,16 +54,21 @@ def override() -> Iterator[None]:
 async def test_all_is_sent_but_the_first_state_of_a_task(
     monkeypatch: pytest.MonkeyPatch, name: str, *, sent: bool
 ) -> None:
-    told: list[str] = []
+    told = told_of(monkeypatch)
+    await client().emit(event(name))
+    assert [event.event for event in told] == [name] * sent
 
-    async def emit(_: PrefectEventsClient, event: Event) -> None:
-        told.append(event.event)
 
-    monkeypatch.setattr(PrefectEventsClient, "_emit", emit)
-    client = SparingEventsClient("http://127.0.0.1:9/api")
-    client._in_context = True
-    await client.emit(Event(event=name, resource={"prefect.resource.id": "prefect.task-run.1"}))
-    assert told == [name] * sent
+async def test_what_follows_the_one_that_is_left_out_waits_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    told, prefect = told_of(monkeypatch), client()
+    pending = event("prefect.task-run.Pending")
+    running = event("prefect.task-run.Running", follows=pending)
+    completed = event("prefect.task-run.Completed", follows=running)
+    for one in (pending, running, completed):
+        await prefect.emit(one)
+    assert [one.id for one in told] == [running.id, completed.id]
+    assert [one.follows for one in told] == [None, running.id]
+    assert not prefect._left
 
 
 @pytest.mark.usefixtures("override")
