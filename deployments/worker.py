@@ -35,7 +35,6 @@ from deployments.engine import Ending, InlineEngine
 from deployments.loading import Flows
 from deployments.recovery import give_back, revived, sweep
 from deployments.repeat import prefect_answers, repeat
-from deployments.telling import be_sparing
 from deployments.watch import Watch
 from tasks.beginnings import Beginnings
 from tasks.settings import Settings
@@ -113,7 +112,6 @@ class InlineWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerRes
             await stack.enter_async_context(self._around())
             clients = await stack.enter_async_context(AsyncClientContext())
             be_patient(clients.client)
-            be_sparing()
             stack.enter_context(SyncClientContext())  # or each run makes two, and reads all certificates for each
             stack.push_async_exit(super().__aexit__)
             await super().__aenter__()
