@@ -77,14 +77,14 @@ const Empty = ({ search }) => search
 function LibraryPage() {
   const [search, setSearch] = useState("");
   const [doomed, setDoomed] = useState(/** @type {Video|null} */ (null));
-  const [making, setMaking] = useState(/** @type {JobSummary[]} */ ([]));
+  const [making, setMaking] = useState(/** @type {JobSummary[]|null} */ (null));
   const [said, setSaid] = useState("");
   const [fault, setFault] = useState("");
   const { films, problem, drop, more, again } = useFilms(search);
   const live = useRef(0);
   const look = async () => {
     const found = await readJobs().catch(() => null); // the films themselves say when the studio is away
-    if (!found) return;
+    if (!found) return setMaking((before) => before ?? []);
     const unfinished = found.jobs.filter(({ status }) => status !== "completed");
     const now = unfinished.filter((job) => !ended(job)).length;
     if (now < live.current) void again();
@@ -116,6 +116,7 @@ function LibraryPage() {
     }
     setDoomed(null);
   };
+  const shown = making && films; // together: what is being made stands above the films and would move them
   return html`<div class="library">
     <header>
       <h1>Library</h1>
@@ -124,9 +125,9 @@ function LibraryPage() {
           onInput=${(/** @type {any} */ event) => setSearch(event.target.value)} /></label>`}
     </header>
     ${(problem || fault) && html`<${Problem} text=${problem || fault}><button type="button" onClick=${() => (setFault(""), again())}>Try again</button><//>`}
-    ${!search && html`<${Making} jobs=${making} />`}
-    ${films && !films.length && !problem && html`<${Empty} search=${search.trim()} />`}
-    <ul class="films" role="list" aria-label="Films">${films?.map((film) =>
+    ${!search && html`<${Making} jobs=${making ?? []} />`}
+    ${shown && !shown.length && !problem && html`<${Empty} search=${search.trim()} />`}
+    <ul class="films" role="list" aria-label="Films">${(shown || []).map((film) =>
       html`<${FilmCard} key=${film.id} film=${film} onDelete=${() => setDoomed(film)} />`)}</ul>
     ${more && html`<button type="button" class="add" onClick=${more}>Show more</button>`}
     ${doomed && html`<${Dialog} label="Delete this film?" onClose=${() => setDoomed(null)}>
