@@ -6,12 +6,14 @@ one worker has taken, another can't, though it has time.
 
 import math
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import timedelta
 from typing import Final
 
 import httpx
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.responses import WorkerFlowRunResponse
+
+from tasks import clock
 
 AHEAD: Final = 8
 """Runs that may wait in a worker to begin."""
@@ -48,10 +50,10 @@ class Asking:
 
 
 async def scheduled(
-    client: PrefectClient, pool: str, queues: Iterable[str], limit: int, *, ahead: float = 0
+    client: PrefectClient, pool: str, queues: Iterable[str], limit: int, *, ahead: float
 ) -> list[WorkerFlowRunResponse]:
     """The runs of a pool that are due within `ahead` seconds, the oldest first; none when there is no such pool."""
-    due = datetime.fromtimestamp(datetime.now(UTC).timestamp() + ahead, UTC)
+    due = clock.now() + timedelta(seconds=ahead)
     body = {"work_queue_names": list(queues), "scheduled_before": due.isoformat(), "limit": limit}
     try:
         answer = await client.request(

@@ -5,7 +5,7 @@ Twenty that begin together all reach Luma late, and its slots are empty meanwhil
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from contextvars import ContextVar
 from typing import Final
 
@@ -26,28 +26,18 @@ class Beginnings:
     async def turn(self) -> AsyncIterator[None]:
         """Wait for a turn. It ends when `begun` is called in it, after `longest` seconds, or with the block."""
         await self._room.acquire()
-        over = _once(self._room.release)
-        timer = asyncio.get_running_loop().call_later(self._longest, over)
-        before = _over.set(over)
-        try:
-            yield
-        finally:
-            _over.reset(before)
-            timer.cancel()
-            over()
+        with ExitStack() as place:  # closing it again gives nothing back twice
+            place.callback(self._room.release)
+            timer = asyncio.get_running_loop().call_later(self._longest, place.close)
+            before = _over.set(place.close)
+            try:
+                yield
+            finally:
+                _over.reset(before)
+                timer.cancel()
 
 
 def begun() -> None:
     """Tell, from anywhere in a run, that from now on it mostly waits; more than once is no harm."""
     if over := _over.get():
         over()
-
-
-def _once(call: Callable[[], None]) -> Callable[[], None]:
-    left = [call]
-
-    def first() -> None:
-        if left:
-            left.pop()()
-
-    return first

@@ -127,9 +127,9 @@ function LibraryPage() {
     ${(problem || fault) && html`<${Problem} text=${problem || fault}><button type="button" onClick=${() => (setFault(""), again())}>Try again</button><//>`}
     ${!search && html`<${Making} jobs=${making ?? []} />`}
     ${shown && !shown.length && !problem && html`<${Empty} search=${search.trim()} />`}
-    <ul class="films" role="list" aria-label="Films">${(shown || []).map((film) =>
+    <ul class="films" role="list" aria-label="Films">${shown?.map((film) =>
       html`<${FilmCard} key=${film.id} film=${film} onDelete=${() => setDoomed(film)} />`)}</ul>
-    ${more && html`<button type="button" class="add" onClick=${more}>Show more</button>`}
+    ${shown && more && html`<button type="button" class="add" onClick=${more}>Show more</button>`}
     ${doomed && html`<${Dialog} label="Delete this film?" onClose=${() => setDoomed(null)}>
       <p>“${doomed.title}” leaves the library.${doomed.jobId ? " Its own page keeps working for those who have the address." : ""}</p>
       <div class="acts"><button type="button" class="danger" onClick=${remove}>Delete from the library</button>
