@@ -118,6 +118,11 @@ class Share:
                     await self._tried(self._leave())
 
     async def _keep(self) -> None:
+        await self._until_unused()
+        while self._users:  # they came while we gave everything back, and found us at work
+            await self._until_unused()
+
+    async def _until_unused(self) -> None:
         failing = await self._tried(self._begin())
         for pool in self._pools:
             pool.used_at = _now()
@@ -192,6 +197,7 @@ class Share:
         """Give back what is not in use: a create of this minute counts at Luma whoever sent it."""
         for pool in self._pools:
             pool.due = 0
+            pool.apply()  # who comes now waits, and does not take what is being given back
             await pool.leases.shrink(pool.leases.slots - (pool.held() if pool.leases.limit == CREATES else 0))
             pool.apply()
         await self._ledger.close_gate(self.id)

@@ -192,6 +192,20 @@ def test_the_first_scene_finds_a_slot_leased() -> None:
     play(main)
 
 
+def test_a_job_that_comes_while_all_is_given_back_finds_its_slots() -> None:
+    async def main() -> None:
+        process = World(10).process()
+        for at in range(-100, 200):  # past the whole of the giving back, in steps shorter than a request
+            await process.job("before", 3, 1)
+            await asyncio.sleep(LINGER_SECONDS + at / 100)
+            async with asyncio.timeout(10), process.share.kept():
+                await asyncio.sleep(0.1)  # the storyboard
+                async with process.gate.slot("after"):
+                    assert process.world.prefect.used(SLOTS) >= process.gate.held
+
+    play(main)
+
+
 @pytest.mark.parametrize(("slots", "processes"), [(10, 2), (10, 3), (4, 2), (1, 2), (100, 4)])
 def test_processes_together_never_pass_the_limit_and_lose_little_time(slots: int, processes: int) -> None:
     async def main() -> None:
