@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, AsyncSessionTransa
 
 from api.sqlite import on_connect
 from deployments.memory import keep_what_is_loaded
+from deployments.prefect_rows import beside_statement
 
 
 class ImmediateSqlite(AioSqliteConfiguration):
@@ -30,6 +31,12 @@ class ImmediateSqlite(AioSqliteConfiguration):
         if not event.contains(engine.sync_engine, "do_connect", on_connect):
             event.listen(engine.sync_engine, "do_connect", on_connect)
         return engine
+
+    async def session(self, engine: AsyncEngine) -> AsyncSession:
+        """A session that keeps rows beside its statements."""
+        session = await super().session(engine)
+        event.listen(session.sync_session, "do_orm_execute", beside_statement)
+        return session
 
     @asynccontextmanager
     async def begin_transaction(

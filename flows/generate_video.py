@@ -18,6 +18,7 @@ from api.schemas import filmable
 from flows.asked import asked_again
 from flows.film_job import Ending, Order, film_job
 from flows.report import Report
+from flows.task_runs import run
 from tasks import logs
 from tasks.ledger import Clip, Film, JobState
 from tasks.options import MAX_SCENES, MAX_SCRIPT, MIN_SCRIPT, VideoOptions
@@ -94,15 +95,12 @@ class PrefectVerbs:
 
     async def storyboard(self, script: str, options: VideoOptions, given: list[SceneDraft]) -> Storyboard:
         """See `Verbs.storyboard`."""
-        return await generate_storyboard(script, options, given)
+        return await run(generate_storyboard, script, options, given)
 
     async def scene(self, tools: SceneTools, job_id: UUID, number: int, total: int, options: VideoOptions) -> Clip:
         """See `Verbs.scene`."""
-        # Prefect's types leave out that an async task with `return_state` is awaited
-        state = await generate_scene(tools, job_id, number, total, options, return_state=True)  # type: ignore[misc]
-        clip: Clip = await state.aresult()
-        return clip
+        return await run(generate_scene, tools, job_id, number, total, options)
 
     async def film(self, job: JobState) -> Film:
         """See `Verbs.film`."""
-        return await assemble_film(self._media, job)
+        return await run(assemble_film, self._media, job)
