@@ -3,10 +3,13 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Final
 from uuid import UUID
 
+from sqlalchemy import bindparam
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.sql.expression import SelectOfScalar
 
 from api import states
 from api.database import Database
@@ -94,10 +97,7 @@ class Records:
     async def changing(self, job_id: UUID) -> AsyncIterator[Change]:
         """Lock a job for one transaction. What it shows is written with what was changed. Raises `JobNotFound`."""
         async with self.database.writing() as session:
-            job = await session.get(GenerationJob, job_id, with_for_update=True)
-            if job is None:
-                raise JobNotFound
-            change = Change(session, job, *await _belongings(session, job_id))
+            change = await _loaded(session, _LOCKED, job_id)
             before = Before.of(change)
             yield change
             if session.new or session.dirty or session.deleted:
@@ -107,10 +107,7 @@ class Records:
     async def snapshot(self, job_id: UUID) -> Change:
         """A job as it is, for reading only. Raises `JobNotFound`."""
         async with self.database.reading() as session:
-            job = await session.get(GenerationJob, job_id)
-            if job is None:
-                raise JobNotFound
-            return Change(session, job, *await _belongings(session, job_id))
+            return await _loaded(session, _JOB, job_id)
 
     def publish(self, change: Change) -> None:
         """Write progress, step and body of a changed job."""
@@ -128,10 +125,23 @@ class Records:
         job.body = view.model_dump_json(by_alias=True).encode()
 
 
-async def _belongings(session: AsyncSession, job_id: UUID) -> tuple[list[SceneRow], list[AttemptRow]]:
-    scenes = select(SceneRow).where(SceneRow.job_id == job_id).order_by(col(SceneRow.number))
-    attempts = select(AttemptRow).where(AttemptRow.job_id == job_id).order_by(col(AttemptRow.intended_at))
-    return list(await session.exec(scenes)), list(await session.exec(attempts))
+# Made once: SQLAlchemy works out anew for each statement object which of its compiled ones it is.
+_JOB: Final = select(GenerationJob).where(GenerationJob.id == bindparam("job_id"))
+_LOCKED: Final = _JOB.with_for_update()
+_SCENES: Final = select(SceneRow).where(SceneRow.job_id == bindparam("job_id")).order_by(col(SceneRow.number))
+_ATTEMPTS: Final = (
+    select(AttemptRow).where(AttemptRow.job_id == bindparam("job_id")).order_by(col(AttemptRow.intended_at))
+)
+
+
+async def _loaded(session: AsyncSession, which: SelectOfScalar[GenerationJob], job_id: UUID) -> Change:
+    of_job = {"job_id": job_id}
+    job = (await session.exec(which, params=of_job)).one_or_none()
+    if job is None:
+        raise JobNotFound
+    scenes = await session.exec(_SCENES, params=of_job)
+    attempts = await session.exec(_ATTEMPTS, params=of_job)
+    return Change(session, job, list(scenes), list(attempts))
 
 
 def fail(change: Change, why: str, code: str) -> None:
