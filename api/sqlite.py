@@ -3,28 +3,59 @@
 aiosqlite sends every call to a thread, and SQLAlchemy makes four calls a statement: a transaction of five statements
 makes twenty trips, and while the loop is busy with other jobs each of them waits its turn, with the lock held and every
 other writer of every process asleep. Here only what may take long goes to the thread: commits, and queries outside of a
-write transaction. The rest runs at once, and the lock is waited for outside of SQLite, which would sleep ever longer.
+write transaction. The rest runs at once, and the lock is waited for outside of SQLite, which would sleep ever longer
+and know no order: a process with many writers would have the lock again before another one looks.
 """
 
 import asyncio
+import fcntl
+import os
 import sqlite3
 import time
+import weakref
 from collections.abc import Callable
+from contextlib import suppress
+from functools import cached_property
 from typing import Any, Final
 
 import aiosqlite
 
 _SOONEST: Final = 0.001
-_LATEST: Final = 0.01
+_LATEST: Final = 0.004
 """Seconds between tries to get the write lock from another process."""
 _AT_ONCE: Final = frozenset({"cursor", "fetchall", "fetchone", "fetchmany"})
+
+
+class _Turn:
+    """Whose turn it is to wait for the write lock: no other connection, of any process, overtakes it."""
+
+    def __init__(self, database: str) -> None:
+        self._path = f"{database}-turn"
+
+    @cached_property
+    def _file(self) -> int:
+        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        weakref.finalize(self, os.close, file)
+        return file
+
+    def take(self) -> bool:
+        """Whether it is ours now."""
+        with suppress(BlockingIOError):
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        return False
+
+    def leave(self) -> None:
+        """Let others wait in our place."""
+        fcntl.flock(self._file, fcntl.LOCK_UN)
 
 
 class Connection(aiosqlite.Connection):
     """A connection that SQLAlchemy's dialect takes for aiosqlite's."""
 
-    def __init__(self, connector: Callable[[], sqlite3.Connection], busy_seconds: float) -> None:
+    def __init__(self, connector: Callable[[], sqlite3.Connection], busy_seconds: float, turn: _Turn) -> None:
         super().__init__(connector, iter_chunk_size=64)
+        self._turn = turn
         self._thread.daemon = True
         self._busy_seconds = busy_seconds
         self._writing = False
@@ -50,13 +81,18 @@ class Connection(aiosqlite.Connection):
     async def _lock(self, begin: Callable[..., Any], *args: Any) -> sqlite3.Cursor:
         """Take the write lock, asking again for as long as another process holds it; the cursor that has begun."""
         pause, until = _SOONEST, time.monotonic() + self._busy_seconds
-        while (begun := self._try(begin, *args, last=time.monotonic() > until)) is None:
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, _LATEST)
+        try:
+            while (begun := self._try(begin, *args, last=time.monotonic() > until)) is None:
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _LATEST)
+        finally:
+            self._turn.leave()
         self._writing = True
         return begun
 
     def _try(self, begin: Callable[..., Any], *args: Any, last: bool) -> sqlite3.Cursor | None:
+        if not self._turn.take() and not last:
+            return None
         self._conn.execute("PRAGMA busy_timeout = 0")
         try:
             begun: sqlite3.Cursor = begin(*args)
@@ -90,7 +126,7 @@ def connect(database: str, **options: Any) -> Connection:
         opened: sqlite3.Connection = sqlite3.connect(database, **options)
         return opened
 
-    return Connection(connector, float(options.get("timeout", 5)))
+    return Connection(connector, float(options.get("timeout", 5)), _Turn(database))
 
 
 def on_connect(_dialect: object, _record: object, _args: object, options: dict[str, Any]) -> None:

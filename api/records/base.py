@@ -1,6 +1,6 @@
 """One transaction over one job: lock it, change it, write the JSON that shows it."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -101,7 +101,7 @@ class Records:
             before = Before.of(change)
             yield change
             if session.new or session.dirty or session.deleted:
-                self.publish(change)
+                self.publish(change.job, change.scenes, change.attempts)
         tell(before, change)
 
     async def snapshot(self, job_id: UUID) -> Change:
@@ -109,19 +109,14 @@ class Records:
         async with self.database.reading() as session:
             return await _loaded(session, _JOB, job_id)
 
-    def publish(self, change: Change) -> None:
+    def publish(self, job: GenerationJob, scenes: Sequence[SceneRow] = (), attempts: Sequence[AttemptRow] = ()) -> None:
         """Write progress, step and body of a changed job."""
-        job, statuses = change.job, [scene.status for scene in change.scenes]
+        statuses = [scene.status for scene in scenes]
         job.progress = max(job.progress, states.progress(job.status, statuses))
         job.step = states.step(job.status, statuses)
         job.updated_at = now()
-        view = job_view(
-            job,
-            change.scenes,
-            change.attempts,
-            revision=(job.revision or 0) + 1,  # what the guarded UPDATE will make it
-            prefect_ui=self._prefect_ui,
-        )
+        revision = (job.revision or 0) + 1  # what the guarded UPDATE will make it
+        view = job_view(job, scenes, attempts, revision=revision, prefect_ui=self._prefect_ui)
         job.body = view.model_dump_json(by_alias=True).encode()
 
 

@@ -64,6 +64,20 @@ class NewJob:
         return hashlib.sha256(orjson.dumps(asked)).hexdigest()
 
 
+def _job(new: NewJob) -> GenerationJob:
+    return GenerationJob(
+        title=new.title or title_of(new.script),
+        script=new.script,
+        options=new.options.model_dump(mode="json", by_alias=True),
+        given=new.given,
+        integrity=new.integrity,
+        max_cost_micros=new.max_cost_micros,
+        owner_id=new.owner_id,
+        idempotency_key=new.idempotency_key,
+        request_sha256=new.digest() if new.idempotency_key else None,
+    )
+
+
 class Jobs(Records):
     """Jobs as the API's callers see them; every method knows whose they are."""
 
@@ -78,19 +92,9 @@ class Jobs(Records):
         return job_id, status, True
 
     async def _insert(self, new: NewJob) -> tuple[UUID, JobStatus]:
+        job = _job(new)
+        self.publish(job)
         async with self.database.writing() as session:
-            job = GenerationJob(
-                title=new.title or title_of(new.script),
-                script=new.script,
-                options=new.options.model_dump(mode="json", by_alias=True),
-                given=new.given,
-                integrity=new.integrity,
-                max_cost_micros=new.max_cost_micros,
-                owner_id=new.owner_id,
-                idempotency_key=new.idempotency_key,
-                request_sha256=new.digest() if new.idempotency_key else None,
-            )
-            self.publish(Change(session, job))
             session.add(job)
             await session.flush()  # the outbox row refers to it
             session.add(OutboxRow(job_id=job.id, run=job.run, kind="start"))

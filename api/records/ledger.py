@@ -82,15 +82,15 @@ class Ledger(Records):
 
     async def _adopt_run(self, job_id: UUID, script: str, title: str | None, options: VideoOptions) -> None:
         """A run that was started without the API: its job is made now."""
+        job = GenerationJob(
+            id=job_id,
+            title=title or title_of(script),
+            script=script,
+            options=options.model_dump(mode="json", by_alias=True),
+        )
+        self.publish(job)
         async with self.database.writing() as session:
-            job = GenerationJob(
-                id=job_id,
-                title=title or title_of(script),
-                script=script,
-                options=options.model_dump(mode="json", by_alias=True),
-            )
             session.add(job)
-            self.publish(Change(session, job))
         metrics.JOBS_ACCEPTED.inc()
         log.info("job is made for a run that was started without one", extra={"job": job_id})
 

@@ -77,6 +77,43 @@ async def test_a_writer_waits_for_another_process_and_goes_on_when_it_is_done(da
     assert await count(database) == 10
 
 
+async def test_who_waits_is_not_overtaken_by_the_many_writers_of_another_process(
+    database: Database, path: Path
+) -> None:
+    ended = 0
+
+    async def hold(crowd: Database) -> None:
+        nonlocal ended
+        async with crowd.writing() as session:
+            await session.connection()
+            await asyncio.sleep(0.02)
+        ended += 1
+
+    crowd = Database(database.url)  # with a queue of its own, as another process has
+    holding = [asyncio.create_task(hold(crowd)) for _ in range(40)]
+    await holding[0]
+    before = ended
+    await write(database)
+    assert ended - before <= 2
+    await asyncio.gather(*holding)
+    await crowd.close()
+
+
+async def test_a_writer_that_is_cancelled_while_it_waits_keeps_nobody_from_writing(
+    database: Database, path: Path
+) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        writing = asyncio.create_task(write(database))
+        await asyncio.sleep(0.05)
+        writing.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
+        other.execute("COMMIT")
+    second = Database(database.url)
+    await asyncio.wait_for(write(second), 1)
+    await second.close()
+
+
 async def test_a_writer_that_waits_too_long_is_told_that_the_ledger_is_locked(path: Path) -> None:
     connection = await connect(str(path), timeout=0.1, isolation_level=None)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
