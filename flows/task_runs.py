@@ -7,6 +7,7 @@ from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
 from prefect.task_engine import run_task_async
 from prefect.tasks import Task
+from prefect.utilities.annotations import quote
 from prefect.utilities.callables import get_call_parameters
 
 T = TypeVar("T")
@@ -16,9 +17,10 @@ async def run(task: Task[..., Coroutine[Any, Any, T]], *args: Any) -> T:
     """Call an async `task` as a task run and return its result, or raise its error.
 
     Calling the task itself does the same and tells Prefect first that it is pending, milliseconds before it runs. That
-    third event of each run is one that four services of Prefect's server read and nobody else does.
+    third event of each run is one that four services of Prefect's server read and nobody else does. Nor are `args`
+    searched through for results of other tasks.
     """
-    parameters = get_call_parameters(task.fn, args, {})
+    parameters = {name: quote(given) for name, given in get_call_parameters(task.fn, args, {}).items()}
     task_run = await task.create_local_run(parameters=parameters, flow_run_context=FlowRunContext.get())
     ended = await run_task_async(task, task_run=task_run, parameters=parameters, return_type="state")
     result: T = await cast("State[T]", ended).aresult()
