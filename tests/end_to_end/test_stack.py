@@ -183,6 +183,9 @@ def test_prefect_shows_the_story(stack: Stack) -> None:
             )
         )
         until(lambda: next(a for a in shown("artifacts") if a["type"] == "progress")["data"] == 100.0)
+    for ended in shown("task_runs"):
+        states = httpx.get(f"{stack.prefect}/task_run_states/?task_run_id={ended['id']}", timeout=10).json()
+        assert [state["name"] for state in states] == ["Running", "Completed"]
     flow_run = httpx.get(f"{stack.prefect}/flow_runs/{job['flowRunId']}", timeout=10).json()
     assert flow_run["name"] == job["title"]
     assert "storyreel" in flow_run["tags"]
