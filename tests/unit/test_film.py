@@ -245,8 +245,10 @@ async def test_encoding_again_gives_the_same_picture(store: MediaStore, draw: Ca
     shown = [frames(store.path(film.video.key)) for film in (first, second)]
     for (at, image), (again_at, again) in zip(*shown, strict=True):
         assert at == again_at
-        # On a busy machine the encoder once in fifty films makes a block in the lower right corner another way.
-        assert max(ImageStat.Stat(ImageChops.difference(image, again)).rms) < 2
+        # On a busy machine a block in a corner comes out otherwise, once in fifty films; by 24 at most so far.
+        difference = ImageChops.difference(image, again)
+        assert max(ImageStat.Stat(difference).rms) < 2
+        assert max(high for _, high in difference.getextrema()) <= 32
     assert await store.verify(first.video, full=True)  # made again, it took nothing's place
 
 
