@@ -16,6 +16,7 @@ from prefect.server.utilities.database import get_dialect
 from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, AsyncSessionTransaction
+from sqlalchemy.orm import Session
 
 from api.sqlite import on_connect
 from deployments.memory import keep_what_is_loaded
@@ -32,12 +33,6 @@ class ImmediateSqlite(AioSqliteConfiguration):
             event.listen(engine.sync_engine, "do_connect", on_connect)
         return engine
 
-    async def session(self, engine: AsyncEngine) -> AsyncSession:
-        """A session that keeps rows beside its statements."""
-        session = await super().session(engine)
-        event.listen(session.sync_session, "do_orm_execute", beside_statement)
-        return session
-
     @asynccontextmanager
     async def begin_transaction(
         self, session: AsyncSession, with_for_update: bool = False
@@ -52,6 +47,7 @@ def create_app() -> FastAPI:
     url = PREFECT_API_DATABASE_CONNECTION_URL.value()
     if get_dialect(url).name == "sqlite":
         MODELS_DEPENDENCIES["database_config"] = ImmediateSqlite(connection_url=url)
+        event.listen(Session, "do_orm_execute", beside_statement)
     app = server.create_app()
     keep_what_is_loaded()
     return app

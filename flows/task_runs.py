@@ -4,7 +4,6 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar, cast
 
 from prefect.client.schemas.objects import State
-from prefect.context import FlowRunContext
 from prefect.task_engine import run_task_async
 from prefect.tasks import Task
 from prefect.utilities.annotations import quote
@@ -21,7 +20,7 @@ async def run(task: Task[..., Coroutine[Any, Any, T]], *args: Any) -> T:
     searched through for results of other tasks.
     """
     parameters = {name: quote(given) for name, given in get_call_parameters(task.fn, args, {}).items()}
-    task_run = await task.create_local_run(parameters=parameters, flow_run_context=FlowRunContext.get())
+    task_run = await task.create_local_run(parameters=parameters)
     ended = await run_task_async(task, task_run=task_run, parameters=parameters, return_type="state")
     result: T = await cast("State[T]", ended).aresult()
     return result

@@ -77,9 +77,7 @@ async def test_a_writer_waits_for_another_process_and_goes_on_when_it_is_done(da
     assert await count(database) == 10
 
 
-async def test_who_waits_is_not_overtaken_by_the_many_writers_of_another_process(
-    database: Database, path: Path
-) -> None:
+async def test_who_waits_is_not_overtaken_by_the_many_writers_of_another_process(database: Database) -> None:
     ended = 0
 
     async def hold(crowd: Database) -> None:
