@@ -15,6 +15,7 @@ from api import states
 from api.database import Database
 from api.models import AttemptRow, GenerationJob, SceneRow
 from api.records.bodies import Bodies
+from api.records.recent import Recent
 from api.records.telling import Before, tell
 from api.states import MOVES, TERMINAL, JobStatus, Move, SceneStatus
 from api.views import job_view
@@ -91,23 +92,45 @@ class Records:
     def __init__(self, database: Database, *, prefect_ui: str | None = None) -> None:
         self.database = database
         self.bodies = Bodies(database)
+        self._recent = Recent()
         self._prefect_ui = prefect_ui
 
     @asynccontextmanager
     async def changing(self, job_id: UUID) -> AsyncIterator[Change]:
         """Lock a job for one transaction. What it shows is written with what was changed. Raises `JobNotFound`."""
         async with self.database.writing() as session:
-            change = await _loaded(session, _LOCKED, job_id)
+            change = await self._taken(session, job_id) or await _loaded(session, _LOCKED, job_id)
             before = Before.of(change)
             yield change
             if session.new or session.dirty or session.deleted:
                 self.publish(change.job, change.scenes, change.attempts)
+        self._recent.keep(change)
         tell(before, change)
+
+    async def _taken(self, session: AsyncSession, job_id: UUID) -> Change | None:
+        """The job locked, without reading what this process has written itself."""
+        if job_id not in self._recent:
+            return None
+        recent = self._recent.take(job_id, await _revision(session, _LOCKED_REVISION, job_id))
+        if recent:
+            session.add_all([recent.job, *recent.scenes, *recent.attempts])
+            recent.session = session
+        return recent
 
     async def snapshot(self, job_id: UUID) -> Change:
         """A job as it is, for reading only. Raises `JobNotFound`."""
         async with self.database.reading() as session:
             return await _loaded(session, _JOB, job_id)
+
+    async def latest(self, job_id: UUID) -> Change:
+        """As `snapshot`, to be read before anything is awaited; a callback's last ringing may be missing."""
+        if job_id in self._recent:
+            async with self.database.reading() as session:
+                revision = await _revision(session, _REVISION, job_id)
+            recent = self._recent.look(job_id, revision)
+            if recent:
+                return recent
+        return await self.snapshot(job_id)
 
     def publish(self, job: GenerationJob, scenes: Sequence[SceneRow] = (), attempts: Sequence[AttemptRow] = ()) -> None:
         """Write progress, step and body of a changed job."""
@@ -123,6 +146,8 @@ class Records:
 # Made once: SQLAlchemy works out anew for each statement object which of its compiled ones it is.
 _JOB: Final = select(GenerationJob).where(GenerationJob.id == bindparam("job_id"))
 _LOCKED: Final = _JOB.with_for_update()
+_REVISION: Final = select(GenerationJob.revision).where(GenerationJob.id == bindparam("job_id"))
+_LOCKED_REVISION: Final = _REVISION.with_for_update()
 _SCENES: Final = select(SceneRow).where(SceneRow.job_id == bindparam("job_id")).order_by(col(SceneRow.number))
 _ATTEMPTS: Final = (
     select(AttemptRow).where(AttemptRow.job_id == bindparam("job_id")).order_by(col(AttemptRow.intended_at))
@@ -137,6 +162,10 @@ async def _loaded(session: AsyncSession, which: SelectOfScalar[GenerationJob], j
     scenes = await session.exec(_SCENES, params=of_job)
     attempts = await session.exec(_ATTEMPTS, params=of_job)
     return Change(session, job, list(scenes), list(attempts))
+
+
+async def _revision(session: AsyncSession, which: SelectOfScalar[int], job_id: UUID) -> int | None:
+    return (await session.exec(which, params={"job_id": job_id})).one_or_none()
 
 
 def fail(change: Change, why: str, code: str) -> None:

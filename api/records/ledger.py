@@ -108,12 +108,12 @@ class Ledger(Records):
     @patient
     async def job(self, job_id: UUID) -> JobState:
         """The job now, as the flow sees it. Raises `JobNotFound`."""
-        return _job_state(await self.snapshot(job_id))
+        return _job_state(await self.latest(job_id))
 
     @patient
     async def scene(self, job_id: UUID, number: int) -> SceneState:
         """See `SceneLedger.scene`."""
-        change = await self.snapshot(job_id)
+        change = await self.latest(job_id)
         _wanted(change)
         return _scene_state(change, change.scene(number))
 

@@ -35,9 +35,9 @@ ANY = st.integers(0, 1_000)
 class Story(RuleBasedStateMachine):
     """One job; whoever speaks may be late, doubled or mistaken."""
 
-    def __init__(self, runner: asyncio.Runner, records: JobRecords) -> None:
+    def __init__(self, runner: asyncio.Runner, records: JobRecords, another: JobRecords) -> None:
         super().__init__()
-        self._runner, self._records = runner, records
+        self._runner, self._records, self._another = runner, records, another
         self.scenes = 0
         self.runs: list[UUID] = []
         self.attempts: list[Attempt] = []
@@ -61,6 +61,11 @@ class Story(RuleBasedStateMachine):
         self.begin(0, True)
         self.plan(scenes)
         self.intend(0, first)
+
+    @rule()
+    def from_another_process(self) -> None:
+        """Which has seen nothing of what was told here."""
+        self._records, self._another = self._another, self._records
 
     @rule()
     def dispatch(self) -> None:
@@ -197,6 +202,8 @@ class Story(RuleBasedStateMachine):
             by_alias=True
         )
         assert now.job.body == view.encode()
+        latest: Change = self._runner.run(self._records.latest(self.job_id))
+        assert (latest.job.revision, latest.job.body) == (now.job.revision, now.job.body)
         self._went_forward(now)
         self._money_adds_up(now, json.loads(view))
         assert (now.job.ended_at is not None) == (now.job.status in TERMINAL)
@@ -229,15 +236,15 @@ class Story(RuleBasedStateMachine):
 
 
 @pytest.fixture
-def telling(database_url: str) -> Iterator[tuple[asyncio.Runner, JobRecords]]:
-    """A loop of its own, since Hypothesis calls from outside of any."""
+def telling(database_url: str) -> Iterator[tuple[asyncio.Runner, JobRecords, JobRecords]]:
+    """A loop of its own, since Hypothesis calls from outside of any; and what two processes have."""
     with asyncio.Runner() as runner:
         database = Database(database_url)
-        yield runner, JobRecords(database)
+        yield runner, JobRecords(database), JobRecords(database)
         runner.run(database.close())
 
 
-def test_any_story(telling: tuple[asyncio.Runner, JobRecords]) -> None:
+def test_any_story(telling: tuple[asyncio.Runner, JobRecords, JobRecords]) -> None:
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         lambda: Story(*telling),
         settings=settings(
