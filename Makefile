@@ -1,5 +1,6 @@
 # `make demo` and `make test` are all a newcomer needs; the rest is what they and CI are made of.
-PYTHON ?= python3
+# Asked for when it is needed, once: it takes a second.
+PYTHON ?= $(eval PYTHON := $(shell python3 deployments/quickest_python.py || echo python3))$(PYTHON)
 UV     := $(shell command -v uv 2>/dev/null)
 BIN    := .venv/bin
 LOCK   := uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
@@ -14,6 +15,7 @@ help: ## Show what can be made
 setup: .venv/.ready ## Install everything, locked, into .venv
 
 .venv/.ready: requirements.lock pyproject.toml
+	@test -x $(BIN)/python || echo "Python: $(PYTHON)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Storyreel needs Python 3.11 or newer; set PYTHON=…")'
 ifdef UV
 	@test -x $(BIN)/python || uv venv --quiet --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" .venv
