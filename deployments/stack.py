@@ -25,7 +25,10 @@ PREFECT_SERVER: Final = ("-m", "uvicorn", "--factory", "deployments.prefect_serv
 PREFECT_ENV: Final = {
     "PREFECT__SERVER_FINAL": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_MESSAGING_BROKER": "deployments.prefect_events",  # each service parses what it reads and no more
     "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",  # over a restart
+    # not as soon as many scripts come at once and wait for their turn: each change of a state costs as much as a start
+    "PREFECT_SERVER_SERVICES_LATE_RUNS_AFTER_SECONDS": "60",
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
     # one statement for the task runs of a second, and not two or three for each of their states
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",

@@ -23,7 +23,7 @@ from tasks.media import media_url
 
 log = logging.getLogger("storyreel.report")
 
-TOGETHER_SECONDS: Final = 2.0
+TOGETHER_SECONDS: Final = 5.0
 """Scenes that end within it are shown by one change of the progress."""
 
 

@@ -189,6 +189,16 @@ def test_prefect_shows_the_story(stack: Stack) -> None:
     flow_run = httpx.get(f"{stack.prefect}/flow_runs/{job['flowRunId']}", timeout=10).json()
     assert flow_run["name"] == job["title"]
     assert "storyreel" in flow_run["tags"]
+    about = {"any_resource": {"id": [f"prefect.flow-run.{job['flowRunId']}"]}}
+    with within(10) as until:  # they are kept every five seconds
+        until(lambda: "prefect.flow-run.Completed" in events_of(stack, about))
+    assert not [name for name in events_of(stack, about) if name.startswith("prefect.task-run.")]
+
+
+def events_of(stack: Stack, about: dict[str, object]) -> set[str]:
+    """The names of the events that Prefect's list holds."""
+    answer = httpx.post(f"{stack.prefect}/events/filter", json={"filter": about}, timeout=10).json()
+    return {event["event"] for event in answer["events"]}
 
 
 def test_a_killed_worker_goes_on_where_it_was(stack: Stack) -> None:
