@@ -1,6 +1,6 @@
 """Looking into clips (PyAV): their shape, whether they play, stills of them. All of it blocks: for use in a thread."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -17,6 +17,8 @@ from tasks.files import MediaError
 
 _QUALITY: Final = 85
 """Of a JPEG. Progressive ones are a tenth smaller and take seven times as long, and no other thread runs meanwhile."""
+_MOMENT: Final = Fraction(1, 2)
+"""Seconds: after them, nothing of a clip is in its beginning any more."""
 _FLAT: Final = 4.0  # standard deviation of brightness below which a frame shows nothing
 
 
@@ -136,17 +138,29 @@ def _joint(stream: VideoStream, timing: _Timing) -> tuple[object, ...] | None:
 
 
 def still_of(path: Path, name: str) -> Image.Image:
-    """A frame that shows something: from the middle or after it, else from the first quarter, else the very first."""
+    """A frame that shows something: a key frame from the middle on or one soon after a key frame, else any of a few."""
     with opened(path, name) as (container, stream):
-        start, length = stream.start_time or 0, stream.duration or 0
         image = None
-        for at in (start + length // 2, start + length // 4, start):
-            image = _key_frame(container, stream, at) or _frame_at(container, stream, at) or image
-            if image is not None and ImageStat.Stat(image.convert("L")).stddev[0] >= _FLAT:
-                return image
+        for image in _frames(container, stream):
+            if ImageStat.Stat(image.convert("L")).stddev[0] >= _FLAT:
+                break
         if image is None:
             raise MediaError(f"{name} is not a video that plays.")
         return image
+
+
+def _frames(container: InputContainer, stream: VideoStream) -> Iterator[Image.Image]:
+    """Frames that a still may be of, those that are cheap to decode first: a frame needs all since its key frame."""
+    start, length = stream.start_time or 0, stream.duration or 0
+    middle = start + length // 2
+    tries: tuple[Callable[[], Image.Image | None], ...] = (
+        lambda: _key_frame(container, stream, middle),
+        lambda: _frame_at(container, stream, middle, moment=_MOMENT),
+        lambda: _frame_at(container, stream, middle),
+        lambda: _frame_at(container, stream, start + length // 4),
+        lambda: _frame_at(container, stream, start),
+    )
+    return (image for image in (find() for find in tries) if image)
 
 
 def _key_frame(container: InputContainer, stream: VideoStream, ticks: int) -> Image.Image | None:
@@ -158,12 +172,20 @@ def _key_frame(container: InputContainer, stream: VideoStream, ticks: int) -> Im
         stream.codec_context.skip_frame = "DEFAULT"
 
 
-def _frame_at(container: InputContainer, stream: VideoStream, ticks: int) -> Image.Image | None:
+def _frame_at(
+    container: InputContainer, stream: VideoStream, ticks: int, *, moment: Fraction | None = None
+) -> Image.Image | None:
+    """The first frame from there on; with a `moment`, one that many seconds after the last key frame before will do.
+
+    Clips of seconds often have one key frame, at their start, and decoding to the middle takes ten times as long.
+    """
     container.seek(ticks, stream=stream)
     for frame in container.decode(stream):
         if frame.pts is None or frame.pts >= ticks:
             image: Image.Image = frame.to_image()  # type: ignore[no-untyped-call]
             return image
+        if moment and stream.time_base:
+            ticks, moment = min(ticks, frame.pts + int(moment / stream.time_base)), None
     return None
 
 

@@ -345,8 +345,17 @@ async def test_a_still_is_a_jpeg_of_the_clips_size(store: MediaStore, draw: Call
         assert (image.format, image.size) == ("JPEG", (200, 100))
 
 
-async def test_a_still_shows_something_where_the_middle_is_black(store: MediaStore, tmp_path: Path) -> None:
-    fading = "testsrc2=size=160x90:rate=24:duration=2,fade=out:st=0.6:d=0.2"
+@pytest.mark.parametrize(
+    ("fade", "shows"),
+    [
+        ("fade=out:st=0.6:d=0.2", "before the black"),
+        ("fade=in:st=0.7:d=0.1", "after the black"),
+    ],
+)
+async def test_a_still_shows_something_where_much_is_black(
+    store: MediaStore, tmp_path: Path, fade: str, shows: str
+) -> None:
+    fading = f"testsrc2=size=160x90:rate=24:duration=2,{fade}"
     with av.open(fading, format="lavfi") as source, av.open(str(tmp_path / "a.mp4"), "w") as file:
         stream = file.add_stream("libx264", rate=24)
         stream.width, stream.height, stream.pix_fmt = 160, 90, "yuv420p"
@@ -356,7 +365,7 @@ async def test_a_still_shows_something_where_the_middle_is_black(store: MediaSto
     await store.put("a.mp4", tmp_path / "a.mp4")
     await make_still(store, "a.mp4", "a.jpg")
     with Image.open(store.path("a.jpg")) as image:
-        assert sum(colour(image)) > 100
+        assert sum(colour(image)) > 100, shows
 
 
 FULL = """
