@@ -22,7 +22,7 @@ from tasks.luma.share import Share
 from tasks.media import MediaStore
 from tasks.settings import Settings
 
-CLIPS_AT_ONCE: Final = 16
+CLIPS_AT_ONCE: Final = 4
 """More that are taken in at once delay one another, and with them the jobs that have yet to reach Luma."""
 NO_KEY: Final = SecretStr("none")  # the sandbox takes any; Luma refuses it with a clear error
 

@@ -111,19 +111,14 @@ async def _go_on(tools: SceneTools, job_id: UUID, number: int, options: VideoOpt
     async with tools.gate.slot(job_id, creates=begun is None) as slot:
         attempt = begun or await _submit(tools, slot, job_id, scene, options)
         generation = await _wait(tools, attempt, resumed=begun is not None)
-    async with tools.intake:
-        clip = await _fetch(tools, attempt, generation)
-        await tools.ledger.completed(attempt, clip)
-    return clip
+    return await _fetch(tools, attempt, generation)
 
 
 async def _kept(tools: SceneTools, clip: Clip, attempt: Attempt) -> Clip:
     """A clip that is paid for; when its file is gone or damaged, Luma is asked for it again."""
     if await tools.media.verify(clip.video, full=True) or attempt.generation_id is None:
         return clip
-    clip = await _fetch(tools, attempt, await _get(tools, attempt.generation_id))
-    await tools.ledger.completed(attempt, clip)
-    return clip
+    return await _fetch(tools, attempt, await _get(tools, attempt.generation_id))
 
 
 async def _get(tools: SceneTools, generation_id: str) -> Generation:
@@ -262,10 +257,13 @@ async def _bell(tools: SceneTools, attempt: Attempt) -> AsyncIterator[asyncio.Ev
 
 
 async def _fetch(tools: SceneTools, attempt: Attempt, generation: Generation) -> Clip:
-    """Luma's clip → ours; its address is short-lived, so each new try asks Luma for a fresh one."""
+    """Luma's clip → ours, written down; its address is short-lived, so each new try asks Luma for a fresh one."""
     for tries in range(FETCHES):
         try:
-            return await _download(tools, attempt, generation)
+            async with tools.intake:
+                clip = await _download(tools, attempt, generation)
+                await tools.ledger.completed(attempt, clip)
+                return clip
         except (AssetExpired, AssetBroken, Unavailable):
             if tries == FETCHES - 1:
                 raise
