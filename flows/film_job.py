@@ -153,12 +153,15 @@ async def _make_scenes(house: Studio, job: JobState, verbs: Verbs, progress: Pro
     )
     with suppress(*AWAY):  # a help, no need
         house.polls.durations.learn(await house.records.past())
+    failures: list[BaseException] = []
     try:
         async with house.account.watched(), asyncio.TaskGroup() as group:
             for scene in (scene for scene in job.scenes if not scene.error):
                 group.create_task(_make_scene(tools, job, scene, verbs, progress))
     except* (LumaError, JobCancelled, Superseded) as several:
-        raise several.exceptions[0] from None
+        failures.extend(several.exceptions)
+    if failures:  # raised in the clause, Python before 3.11.4 makes a group of it
+        raise failures[0]
 
 
 async def _make_scene(tools: SceneTools, job: JobState, scene: SceneState, verbs: Verbs, progress: Progress) -> None:
