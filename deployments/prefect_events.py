@@ -2,7 +2,7 @@
 
 Prefect hands every event to four services, and each of them parses it. Two thirds of a film's events are of task runs.
 Their states are kept as task runs, which the UI shows; that they are kept once more as events nobody sees, since all of
-the UI's lists of events leave them out. Automations hear of every event that any of them waits for, as ever.
+the UI's lists of events leave them out. Automations hear of every event, as ever.
 
 The setting `PREFECT_MESSAGING_BROKER` names this module.
 """
@@ -10,7 +10,6 @@ The setting `PREFECT_MESSAGING_BROKER` names this module.
 from collections.abc import Callable
 from typing import Any, Final
 
-from prefect.server.events import triggers
 from prefect.server.utilities.messaging import Message, MessageHandler, memory
 from prefect.server.utilities.messaging.memory import Publisher, break_topic, ephemeral_subscription
 
@@ -29,17 +28,12 @@ def is_kept(name: str) -> bool:
     return not is_of_task_run(name)
 
 
-def is_waited_for(name: str) -> bool:
-    """Whether any automation begins or ends its waiting with such an event."""
-    return any(trigger.expects(name) or trigger.starts_after(name) for trigger in triggers.triggers.values())
-
-
 READS: Final[dict[str, Callable[[str], bool]]] = {
     "event-persister": is_kept,
-    "reactive-triggers": is_waited_for,
     "task-run-recorder": is_of_task_run,
 }
-"""Which events a service reads, by the group that it consumes for; others read all."""
+"""Which events a service reads, by the group that it consumes for. Others read all, triggers among them: by the events
+that they see they know what time it is, and a run whose worker is gone is found by that."""
 
 
 class Consumer(memory.Consumer):

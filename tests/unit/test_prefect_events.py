@@ -1,33 +1,16 @@
 """Which of Prefect's services reads which events."""
 
 import asyncio
-from collections.abc import Iterator
 from contextlib import suppress
-from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from prefect.server.events import triggers
-from prefect.server.events.schemas.automations import Automation, EventTrigger, Posture
 from prefect.server.utilities.messaging import Message
 from prefect.server.utilities.messaging.memory import Cache, Topic
 
 from deployments.prefect_events import Consumer, Publisher
 
 EVENTS = ["prefect.task-run.Running", "prefect.flow-run.Running", "prefect.artifact.created", "prefect.log.write"]
-
-
-def waiting(expect: set[str], after: set[str]) -> Automation:
-    trigger = EventTrigger(expect=expect, after=after, posture=Posture.Reactive, threshold=1, within=timedelta(0))
-    now = triggers.prefect.types._datetime.now("UTC")
-    return Automation(id=uuid4(), created=now, updated=now, name="waits", trigger=trigger, actions=[])
-
-
-@pytest.fixture(autouse=True)
-def no_automations() -> Iterator[None]:
-    triggers.clear_loaded_automations()
-    yield
-    triggers.clear_loaded_automations()
 
 
 async def read_by(group: str | None) -> list[str]:
@@ -57,21 +40,6 @@ async def test_task_runs_are_recorded_as_such_and_not_once_more_as_events() -> N
     assert await read_by("event-persister") == EVENTS[1:]
 
 
-@pytest.mark.parametrize("group", [None, "actions", "event-logger"])
+@pytest.mark.parametrize("group", [None, "actions", "event-logger", "reactive-triggers"])
 async def test_others_read_all(group: str | None) -> None:
     assert await read_by(group) == EVENTS
-
-
-@pytest.mark.parametrize(
-    ("expect", "after", "read"),
-    [
-        ({"prefect.flow-run.*"}, set(), EVENTS[1:2]),
-        ({"prefect.flow-run.Completed"}, {"prefect.flow-run.Running"}, EVENTS[1:2]),
-        ({"prefect.task-run.Running"}, set(), EVENTS[:1]),
-        (set(), set(), EVENTS),  # of anything at all
-    ],
-)
-async def test_automations_hear_what_they_wait_for(expect: set[str], after: set[str], read: list[str]) -> None:
-    assert await read_by("reactive-triggers") == []
-    triggers.load_automation(waiting(expect, after))
-    assert await read_by("reactive-triggers") == read
