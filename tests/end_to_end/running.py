@@ -135,9 +135,11 @@ class Stack:
         raise AssertionError(f"{name} is not begun again: {self.logs()}")
 
     def worker_of(self, flow_run_id: str) -> int | None:
-        """The process id of the worker that runs a run now."""
-        state = httpx.get(f"{self.prefect}/flow_runs/{flow_run_id}", timeout=10).json()["state"]
-        return owner_pid(state) if state["type"] == "RUNNING" else None
+        """The process id of the worker that runs a run, or did so last: one whose clips are there soon ends."""
+        asked = {"flow_run_id": flow_run_id}
+        states = httpx.get(f"{self.prefect}/flow_run_states/", params=asked, timeout=10).json()
+        running = [state for state in states if state["type"] == "RUNNING"]
+        return owner_pid(max(running, key=lambda state: state["timestamp"])) if running else None
 
     def logs(self) -> str:
         return "\n".join(f"== {log.name}\n{log.read_text()[-3000:]}" for log in (self.data / "logs").glob("*.log"))
