@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 
@@ -13,28 +14,43 @@ class Proxy:
     port: int
     events: bool = True
     open: bool = True
-    writers: set[asyncio.StreamWriter] = field(default_factory=set)
+    calls: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.writers.add(writer)
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+        call = asyncio.create_task(self._pass_on(reader, writer))
+        self.calls.add(call)
+        call.add_done_callback(self.calls.discard)
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async with _closing(writer):
             head = await reader.readuntil(b"\r\n\r\n")
             if self.open and (self.events or b"/api/events/out" not in head):
                 upstream, other = await asyncio.open_connection(self.host, self.port)
-                self.writers.add(other)
-                other.write(head)
-                await asyncio.gather(_pipe(reader, other), _pipe(upstream, writer))
-        writer.close()
+                async with _closing(other):
+                    other.write(head)
+                    await asyncio.gather(_pipe(reader, other), _pipe(upstream, writer))
 
-    def away(self) -> None:
+    async def away(self) -> None:
         """Break every connection and admit none."""
         self.open = False
-        for writer in self.writers:
-            writer.close()
-        self.writers.clear()
+        calls = list(self.calls)
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
 
     def back(self) -> None:
         self.open = True
+
+
+@contextlib.asynccontextmanager
+async def _closing(writer: asyncio.StreamWriter) -> AsyncIterator[None]:
+    """Break the connection at the end, whatever the other side has not read."""
+    with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+        try:
+            yield
+        finally:
+            writer.transport.abort()
+            await writer.wait_closed()
 
 
 async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -42,4 +58,5 @@ async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         while data := await reader.read(65536):
             writer.write(data)
             await writer.drain()
-    writer.close()
+    with contextlib.suppress(OSError):
+        writer.write_eof()

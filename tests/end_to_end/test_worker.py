@@ -184,7 +184,7 @@ async def proxy(prefect_server: str) -> AsyncIterator[tuple[Proxy, str]]:
     server = await asyncio.start_server(between.serve, "127.0.0.1", 0)
     yield between, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/api"
     server.close()
-    between.away()
+    await between.away()
 
 
 async def test_without_events_runs_are_polled_for(house: House, proxy: tuple[Proxy, str]) -> None:
@@ -202,7 +202,7 @@ async def test_a_worker_outlives_prefects_absence_and_stops_during_it(house: Hou
     worker = await asyncio.to_thread(house.worker, "alpha", env={"PREFECT_API_URL": api})
     during = await house.run(go=str(house.folder / "go"))
     await during.until_begun()
-    between.away()
+    await between.away()
     (house.folder / "go").touch()
     await during.until_said("begin", "end", "finally")
     missed = await house.run()  # nobody hears of it
@@ -213,7 +213,7 @@ async def test_a_worker_outlives_prefects_absence_and_stops_during_it(house: Hou
     assert (await missed.until_final(60)).type is StateType.COMPLETED
 
     await (await house.run(seconds=600)).until_begun(seconds=60)
-    between.away()
+    await between.away()
     worker.process.send_signal(signal.SIGTERM)
     assert await asyncio.to_thread(worker.process.wait, 30) == 0
 
