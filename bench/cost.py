@@ -93,14 +93,16 @@ def less(after: Figures, before: Figures, per: float = 1) -> Figures:
     return {name: (after[name] - before[name]) / per for name in after}
 
 
-async def film(http: httpx.AsyncClient, tag: str, posting: asyncio.Semaphore) -> str:
+async def film(
+    http: httpx.AsyncClient, tag: str, posting: asyncio.Semaphore, poll_seconds: float = POLL_SECONDS
+) -> str:
     """Post a job and poll it to its end, as its page does; its last status."""
     async with posting:
         answer = await http.post("/api/generate", json={"script": script(tag)})
     answer.raise_for_status()
     path, etag, status = f"/api/job/{answer.json()['jobId']}", "", ""
     while status not in ("completed", "failed", "cancelled"):
-        await asyncio.sleep(POLL_SECONDS)
+        await asyncio.sleep(poll_seconds)
         answer = await http.get(path, headers={"If-None-Match": etag})
         if answer.status_code == httpx.codes.OK:
             etag, status = answer.headers["ETag"], answer.json()["status"]
