@@ -18,7 +18,7 @@ from tasks.settings import DREAM_MACHINE, Settings, on_loopback
 
 START_SECONDS: Final = 180.0
 """For everything to be ready; Prefect's first start on a slow machine takes the most of it."""
-BEHIND: Final = 5
+BEHIND: Final = 10
 """How far films stand behind pages where cores are short: a poll is a millisecond, and somebody waits for it."""
 PREFECT_SERVER: Final = ("-m", "uvicorn", "--factory", "deployments.prefect_server:create_app", "--log-level=warning")
 """Prefect's server, without the seconds that the command `prefect server start` takes to import."""

@@ -97,7 +97,9 @@ class Supervisor:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                start_new_session=True,  # Ctrl-C is for us; we pass it on in the right order
+                # Ctrl-C is for us; we pass it on in the right order. No session of its own: Linux shares the cores out
+                # between sessions first (autogroup), and `nice` would count for nothing between parts.
+                process_group=0,
                 preexec_fn=partial(_begin, part.nice),
             )
         self.processes[part.name] = process

@@ -1,6 +1,7 @@
 """Children of the stack that die: begun again, or told of when they never start."""
 
 import asyncio
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -65,6 +66,26 @@ async def test_a_part_is_begun_again_where_its_log_was_taken_away(tmp_path: Path
         assert supervisor.log("part").exists()
     finally:
         await supervisor.stop()
+
+
+SPIN = "import time; begun = time.monotonic()\nwhile time.monotonic() < begun + 2: pass\nprint(time.process_time())"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux pins a process to a core")
+async def test_a_part_that_stands_behind_lets_others_go_first(tmp_path: Path) -> None:
+    supervisor, core = Supervisor(tmp_path, lambda _: None), min(os.sched_getaffinity(0))
+    pinned = f"import os; os.sched_setaffinity(0, [{core}]); {SPIN}\ntime.sleep(60)"
+    for name, nice in (("first", 0), ("behind", 10)):
+        await supervisor.start(Part(name, [sys.executable, "-uc", pinned], nice=nice))
+    try:
+        for _ in range(500):
+            if all(supervisor.log(name).read_text() for name in ("first", "behind")):
+                break
+            await asyncio.sleep(0.02)
+        used = {name: float(supervisor.log(name).read_text()) for name in ("first", "behind")}
+    finally:
+        await supervisor.stop()
+    assert used["behind"] < used["first"] / 3, used
 
 
 SLOW = "import signal, time; signal.signal(signal.SIGTERM, lambda *_: (time.sleep(1), exit())); print(1, flush=True); "
