@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Coroutine
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 from uuid import UUID
@@ -244,7 +245,7 @@ def jobs(
     from deployments.following import ask, job_table
 
     page = _talk(ask(api, "GET", f"/api/jobs?limit={limit}"))
-    out.print_json(json.dumps(page)) if as_json else out.print(job_table(page["jobs"]))
+    out.print_json(json.dumps(page)) if as_json else out.print(job_table(page["jobs"], datetime.now().astimezone()))
 
 
 @app.command()

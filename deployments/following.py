@@ -1,9 +1,11 @@
 """A job in the terminal: asks the API as any client would."""
 
 import asyncio
+from datetime import datetime
 from typing import Any, Final
 
 import httpx
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -120,12 +122,20 @@ def _price(cost: dict[str, float], *, drawn: bool) -> str:
     return f"{dollars} at Luma, nothing in the sandbox" if drawn else dollars
 
 
-def job_table(jobs: list[dict[str, Any]]) -> Table:
-    """Jobs as a table."""
-    table = Table(Column("job", no_wrap=True), "status", "", "title", "created")
+def job_table(jobs: list[dict[str, Any]], now: datetime) -> Table:
+    """A line for each job; `now` says in whose time zone and what is today."""
+    columns = (Column("job"), Column("status"), Column(justify="right"), Column("created"), Column("title", ratio=1))
+    for column in columns:
+        column.no_wrap = True
+    table = Table(*columns, box=SIMPLE_HEAD, expand=True, pad_edge=False)
     for job in jobs:
         status = Text(job["status"], style=_COLOURS.get(job["status"], "green"))
-        table.add_row(
-            job["jobId"], status, f"{job['progress']} %", Text(job["title"]), job["createdAt"][:19].replace("T", " ")
-        )
+        created = _when(datetime.fromisoformat(job["createdAt"]), now)
+        table.add_row(job["jobId"], status, f"{job['progress']} %", created, Text(job["title"]))
     return table
+
+
+def _when(moment: datetime, now: datetime) -> str:
+    """The time of a moment today, the day of one before."""
+    here = moment.astimezone(now.tzinfo)
+    return f"{here:%H:%M}" if here.date() == now.date() else f"{here:%Y-%m-%d}"

@@ -1,5 +1,6 @@
 """What the terminal says of jobs, whatever their texts hold."""
 
+from datetime import datetime, timedelta, timezone
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ JOB: dict[str, Any] = {
     "results": {"scenes": [SCENE, SCENE]},
     "createdAt": "2026-11-26T04:42:34.943472Z",
 }
+TODAY = datetime(2026, 11, 26, 9, tzinfo=timezone(timedelta(hours=1)))
 
 
 def shown(what: RenderableType, width: int = 200) -> list[str]:
@@ -31,7 +33,7 @@ def shown(what: RenderableType, width: int = 200) -> list[str]:
 
 
 def test_a_title_is_shown_as_it_is() -> None:
-    assert any(ODD in line for line in shown(job_table([JOB])))
+    assert any(ODD in line for line in shown(job_table([JOB], TODAY)))
     assert shown(view(JOB))[0].strip() == ODD
 
 
@@ -41,8 +43,16 @@ def test_a_scene_is_one_line_however_narrow_the_terminal() -> None:
     assert all("No [/b] clip" in line and line.rstrip().endswith("…") for line in lines[2:])
 
 
-def test_a_job_can_be_copied_from_the_table_of_a_narrow_terminal() -> None:
-    assert any(JOB["jobId"] in line for line in shown(job_table([JOB]), width=80))
+def test_a_job_is_one_line_and_can_be_copied_however_narrow_the_terminal() -> None:
+    lines = [line for line in shown(job_table([JOB | {"title": "A fox " * 20}], TODAY), width=80) if line.strip()]
+    assert len(lines) == 3  # with the head and its rule
+    assert lines[2].split()[:5] == [JOB["jobId"], "failed", "90", "%", "05:42"]
+    assert lines[2].rstrip().endswith("…")
+
+
+def test_a_job_of_another_day_has_its_day() -> None:
+    tomorrow = TODAY + timedelta(days=1)
+    assert any(" 2026-11-26 " in line for line in shown(job_table([JOB], tomorrow)))
 
 
 @pytest.mark.parametrize(
