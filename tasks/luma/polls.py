@@ -26,6 +26,7 @@ PER_SECOND: Final = 0.95  # polls of an account
 BURST: Final = 2.0
 TICK: Final = 0.001  # seconds; a shorter pause may be none
 TOGETHER: Final = 1.0  # seconds before it is due, a generation is looked at along with others
+SHARED_ANEW: Final = 1.0  # seconds after which a wait for the budget asks again what our share of it is
 RING_GAP: Final = 0.25  # seconds between looks at one generation, however often its callback comes
 
 
@@ -67,7 +68,7 @@ class Polls:
         self._client, self._share = client, share
         self._watched: defaultdict[str, set[Watched]] = defaultdict(set)
         self._tokens, self._filled = BURST, -math.inf
-        self._changed = asyncio.Event()
+        self._changed, self._next = asyncio.Event(), math.inf
         self._looking: asyncio.Task[None] | None = None
         self._asking: set[asyncio.Task[None]] = set()
 
@@ -78,7 +79,7 @@ class Polls:
         until = now + max(0.0, deadline)
         one = Watched(generation_id, schedule, now - age, min(now - age + schedule.begin(age), until), until)
         self._watched[generation_id].add(one)
-        self._changed.set()
+        self._heed(one)
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look())
         try:
@@ -87,6 +88,12 @@ class Polls:
             self._watched[generation_id].discard(one)
             if not self._watched[generation_id]:
                 del self._watched[generation_id]
+            if not self._watched:
+                self._changed.set()
+
+    def _heed(self, one: Watched) -> None:
+        """Look again at when to poll, where this one comes before what was waited for; not for each of a thousand."""
+        if one.due < self._next:
             self._changed.set()
 
     async def rung(self, one: Watched) -> None:
@@ -103,7 +110,7 @@ class Polls:
             self._changed.clear()
             waiting = [one for several in self._watched.values() for one in several if not one.asking]
             due = min((one.due for one in waiting), default=math.inf)
-            pause = max(due - _clock(), self._budget())
+            pause = max(due - _clock(), min(self._budget(), SHARED_ANEW))
             if pause > TICK:
                 await self._pause(pause)
                 continue
@@ -125,6 +132,7 @@ class Polls:
 
     async def _pause(self, seconds: float) -> None:
         """Wait, or less when what is watched changes."""
+        self._next = _clock() + seconds
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds if seconds < math.inf else None):
                 await self._changed.wait()
@@ -150,7 +158,7 @@ class Polls:
             one.asking = False
             if one.rung:  # while we asked
                 self._start(self.rung(one))
-        self._changed.set()
+            self._heed(one)
 
     async def _ask(self, one: Watched) -> None:
         self.polls += 1
@@ -181,6 +189,7 @@ class Polls:
                 rows += 1
                 for one in self._watched.get(row.id, ()):
                     one.seen(row, _clock())
+                    self._heed(one)
                     missing.discard(one)
                 if not missing or rows >= most:
                     break

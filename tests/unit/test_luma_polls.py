@@ -1,7 +1,7 @@
 """The polls of one account under virtual time: the budget, the list, and what past durations are worth."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import httpx
@@ -58,12 +58,15 @@ class Luma:
         return sorted([*self.lists, *(at for at, _ in self.gets)])
 
 
-def watched(luma: Luma, schedule: Schedule = OFTEN, share: float = 1.0) -> dict[str, float]:
-    """Wait for all of them at once → when each was seen to have ended."""
+def watched(
+    luma: Luma, schedule: Schedule = OFTEN, share: float | Callable[[], float] = 1.0, late: Mapping[str, float] = {}
+) -> dict[str, float]:
+    """Wait for all at once, for the `late` ones so many seconds later → when each was seen to have ended."""
     seen: dict[str, float] = {}
 
     async def one(polls: Polls, identity: str) -> Generation:
-        done = await wait_for(polls, identity, schedule, deadline_seconds=600)
+        await asyncio.sleep(late.get(identity, 0))
+        done = await wait_for(polls, identity, OFTEN if identity in late else schedule, deadline_seconds=600)
         seen[identity] = now()
         return done
 
@@ -72,7 +75,7 @@ def watched(luma: Luma, schedule: Schedule = OFTEN, share: float = 1.0) -> dict[
         async with DreamMachine(
             SecretStr("key"), "https://luma.test/v1", transport=transport, patience=Patience(reads=1)
         ) as client:
-            polls = Polls(client, share=lambda: share)
+            polls = Polls(client, share=share if callable(share) else lambda: share)
             done = await asyncio.gather(*(one(polls, identity) for identity in luma.ends))
             assert [generation.id for generation in done] == list(luma.ends)
             assert polls.polls == len(luma.asked)
@@ -101,6 +104,19 @@ def test_polls_stay_under_one_a_second_however_many_wait(number: int, share: flo
     assert within_budget(luma.asked, share)
     late = max(seen[name] - ends for name, ends in luma.ends.items())
     assert late <= 1.1 / share / PER_SECOND
+
+
+def test_a_share_that_grows_counts_at_once() -> None:
+    luma = Luma(dict.fromkeys(names(5), 10.0))
+    seen = watched(luma, share=lambda: 0.01 if now() < 20 else 1.0)
+    assert 20 <= max(seen.values()) < 23
+
+
+def test_who_comes_later_and_is_due_sooner_is_not_kept_waiting() -> None:
+    luma = Luma({"slow": 5.0, "quick": 12.0})
+    seen = watched(luma, Schedule(first=100, share=0, least=50, most=50), late={"quick": 10})
+    assert seen["quick"] < 13
+    assert seen["slow"] >= 100
 
 
 def test_two_and_more_are_seen_with_one_request_and_one_alone_by_itself() -> None:
