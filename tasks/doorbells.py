@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+import math
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -15,6 +16,8 @@ log = logging.getLogger("storyreel.doorbells")
 
 LOOK_EVERY: Final = 0.05  # seconds; one indexed read for all waits of the process
 SKEW: Final = timedelta(seconds=60)  # between the clocks of the machines that write and read
+NEAR: Final = timedelta(seconds=2)  # between clocks that are kept, with the time that a write may take
+WIDE_EVERY: Final = 1.0  # seconds between looks as far back as the clocks may differ
 
 
 class Doorbells:
@@ -25,6 +28,8 @@ class Doorbells:
         self._bells: dict[str, asyncio.Event] = {}
         self._heard: dict[str, datetime] = {}
         self._looking: asyncio.Task[None] | None = None
+        self._newest, self._wide_at = now(), -math.inf
+        """The latest ring of all, and when to look far back again, by the loop's clock."""
 
     @contextlib.asynccontextmanager
     async def bell(self, token: str) -> AsyncIterator[asyncio.Event]:
@@ -41,15 +46,25 @@ class Doorbells:
 
     async def _look(self) -> None:
         logs.forget()  # it looks for all
-        begun = now() - SKEW
+        self._newest, self._wide_at = now(), -math.inf
         while self._bells:
             try:
-                rung = await self._ledger.rung(max([begun, *(at - SKEW for at in self._heard.values())]))
+                self._hear(await self._ledger.rung(self._since()))
             except Exception:
                 log.warning("the doorbells can't be looked at", exc_info=True)
-                rung = {}
-            for token, at in rung.items():
-                if token in self._bells and self._heard.get(token) != at:
-                    self._heard[token] = at
-                    self._bells[token].set()
             await asyncio.sleep(self._every)
+
+    def _since(self) -> datetime:
+        """Seldom as far back as clocks may differ, for that is a thousand rings when a thousand scenes come home."""
+        moment = asyncio.get_running_loop().time()
+        wide = moment >= self._wide_at
+        if wide:
+            self._wide_at = moment + WIDE_EVERY
+        return min(self._newest, now()) - (SKEW if wide else NEAR)
+
+    def _hear(self, rung: Mapping[str, datetime]) -> None:
+        for token, at in rung.items():
+            self._newest = max(self._newest, at)
+            if token in self._bells and self._heard.get(token) != at:
+                self._heard[token] = at
+                self._bells[token].set()
