@@ -123,11 +123,17 @@ def _price(cost: dict[str, float], *, drawn: bool) -> str:
 
 
 def job_table(jobs: list[dict[str, Any]], now: datetime) -> Table:
-    """A line for each job; `now` says in whose time zone and what is today."""
-    columns = (Column("job"), Column("status"), Column(justify="right"), Column("created"), Column("title", ratio=1))
-    for column in columns:
-        column.no_wrap = True
-    table = Table(*columns, box=SIMPLE_HEAD, expand=True, pad_edge=False)
+    """A line for each job, its id always whole; `now` says in whose time zone and what is today."""
+    table = Table(
+        Column("job", no_wrap=True, min_width=36),
+        Column("status", no_wrap=True),
+        Column(no_wrap=True, justify="right"),
+        Column("created", no_wrap=True),
+        Column("title", no_wrap=True, ratio=1),
+        box=SIMPLE_HEAD,
+        expand=True,
+        pad_edge=False,
+    )
     for job in jobs:
         status = Text(job["status"], style=_COLOURS.get(job["status"], "green"))
         created = _when(datetime.fromisoformat(job["createdAt"]), now)

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -49,20 +49,17 @@ class Doorbells:
         self._newest, self._wide_at = now(), -math.inf
         while self._bells:
             try:
-                self._hear(await self._ledger.rung(self._since()))
+                await self._hear()
             except Exception:
                 log.warning("the doorbells can't be looked at", exc_info=True)
             await asyncio.sleep(self._every)
 
-    def _since(self) -> datetime:
+    async def _hear(self) -> None:
         """Seldom as far back as clocks may differ, for that is a thousand rings when a thousand scenes come home."""
         moment = asyncio.get_running_loop().time()
         wide = moment >= self._wide_at
-        if wide:
-            self._wide_at = moment + WIDE_EVERY
-        return min(self._newest, now()) - (SKEW if wide else NEAR)
-
-    def _hear(self, rung: Mapping[str, datetime]) -> None:
+        rung = await self._ledger.rung(min(self._newest, now()) - (SKEW + NEAR if wide else NEAR))
+        self._wide_at = moment + WIDE_EVERY if wide else self._wide_at
         for token, at in rung.items():
             self._newest = max(self._newest, at)
             if token in self._bells and self._heard.get(token) != at:

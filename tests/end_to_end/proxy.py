@@ -20,6 +20,7 @@ class Proxy:
         call = asyncio.create_task(self._pass_on(reader, writer))
         self.calls.add(call)
         call.add_done_callback(self.calls.discard)
+        call.add_done_callback(lambda _: writer.transport.abort())  # also of one that never began
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         async with _closing(writer):

@@ -91,7 +91,7 @@ def test_old_rings_are_read_once_a_second_however_long_somebody_waits() -> None:
                     await bell.wait()
                 read += [(now() - since).total_seconds() for since in porch.asked]
                 porch.asked.clear()
-        assert max(read) < SKEW.total_seconds() + 2
+        assert max(read) < SKEW.total_seconds() + 5
         assert len([one for one in read if one > 5]) < 1.1 * len(read) * LOOK_EVERY / WIDE_EVERY
 
     run(story())
