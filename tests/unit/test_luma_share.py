@@ -218,6 +218,21 @@ def test_processes_together_never_pass_the_limit_and_lose_little_time(slots: int
     play(main)
 
 
+@pytest.mark.parametrize(("here", "there", "seconds"), [(10, 10, 2), (3, 17, 2), (12, 8, 1.7), (9, 11, 2.3)])
+def test_two_processes_take_hardly_longer_than_one_even_with_short_generations(
+    here: int, there: int, seconds: float
+) -> None:
+    async def main() -> None:
+        world, scenes = World(10), 5
+        first, second = world.process(), world.process()
+        jobs = [first.job(f"here {number}", scenes, seconds) for number in range(here)]
+        jobs += [second.job(f"there {number}", scenes, seconds) for number in range(there)]
+        await asyncio.gather(*jobs)
+        assert now() < 1.05 * (here + there) * scenes * seconds / 10
+
+    play(main)
+
+
 def test_a_small_job_elsewhere_is_not_starved_by_a_large_one() -> None:
     async def main() -> None:
         world = World(10)
