@@ -11,11 +11,13 @@ import httpx
 import pytest
 
 from deployments.stack import environment
+from tasks.luma.pool import LINGER_SECONDS
+from tasks.luma.share import SLOTS
 from tasks.settings import Settings
 from tests.end_to_end.books import books
 from tests.end_to_end.running import ROOT, Stack, within
 
-JOBS = 3
+JOBS, SCENES = 3, 3
 HANDED_ON_SECONDS = 10
 KILLED_SECONDS = 90
 RESTARTED_SECONDS = 10
@@ -40,13 +42,21 @@ def second(stack: Stack, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 @contextmanager
 def asleep(stack: Stack, name: str) -> Iterator[None]:
-    """A part that does nothing for a while, as on a machine that stalls."""
+    """A part that does nothing for a while, as on a machine that stalls; slots of films before are given back first."""
+    with within(LINGER_SECONDS + 10) as until:
+        until(lambda: free_slots(stack) >= JOBS * SCENES)
     part = stack.part(name)
     part.suspend()
     try:
         yield
     finally:
         part.resume()
+
+
+def free_slots(stack: Stack) -> int:
+    """How many of the account's slots nobody has: those of a part that stalls come back after a minute only."""
+    limit = httpx.get(f"{stack.prefect}/v2/concurrency_limits/{SLOTS}", timeout=10).json()
+    return int(limit["limit"] - limit["active_slots"])
 
 
 def begun_by(stack: Stack, worker: int) -> dict[str, str]:
