@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -28,8 +28,6 @@ class Doorbells:
         self._bells: dict[str, asyncio.Event] = {}
         self._heard: dict[str, datetime] = {}
         self._looking: asyncio.Task[None] | None = None
-        self._newest, self._wide_at = now(), -math.inf
-        """The latest ring of all, and when to look far back again, by the loop's clock."""
 
     @contextlib.asynccontextmanager
     async def bell(self, token: str) -> AsyncIterator[asyncio.Event]:
@@ -45,23 +43,24 @@ class Doorbells:
                 self._heard.pop(token, None)
 
     async def _look(self) -> None:
+        """Seldom as far back as clocks may differ, for that is a thousand rings when a thousand scenes come home."""
         logs.forget()  # it looks for all
-        self._newest, self._wide_at = now(), -math.inf
+        loop, newest, wide_at = asyncio.get_running_loop(), now(), -math.inf
         while self._bells:
+            moment = loop.time()
+            wide = moment >= wide_at
             try:
-                await self._hear()
+                rung = await self._ledger.rung(min(newest, now()) - (SKEW + NEAR if wide else NEAR))
             except Exception:
                 log.warning("the doorbells can't be looked at", exc_info=True)
+            else:
+                newest, wide_at = max([newest, *rung.values()]), moment + WIDE_EVERY if wide else wide_at
+                self._ring(rung)
             await asyncio.sleep(self._every)
 
-    async def _hear(self) -> None:
-        """Seldom as far back as clocks may differ, for that is a thousand rings when a thousand scenes come home."""
-        moment = asyncio.get_running_loop().time()
-        wide = moment >= self._wide_at
-        rung = await self._ledger.rung(min(self._newest, now()) - (SKEW + NEAR if wide else NEAR))
-        self._wide_at = moment + WIDE_EVERY if wide else self._wide_at
+    def _ring(self, rung: Mapping[str, datetime]) -> None:
+        """Set the bells of the rings that are new."""
         for token, at in rung.items():
-            self._newest = max(self._newest, at)
             if token in self._bells and self._heard.get(token) != at:
                 self._heard[token] = at
                 self._bells[token].set()
