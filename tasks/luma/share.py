@@ -27,7 +27,7 @@ SLOTS: Final = "luma"
 CREATES: Final = "luma-creates"
 """Names of the limits at Prefect: generations at once, and creates in a minute."""
 TELL_SECONDS: Final = 1.0  # between tellings of our gate and looks at the others'
-HUNGRY_SECONDS: Final = 0.25  # the same while scenes wait here that another process may give a slot to
+HUNGRY: Final = 4  # times as often while scenes wait here that another process may give a slot to
 SILENT_SECONDS: Final = 10.0  # after which a gate that tells nothing new is gone
 CLOSE_SECONDS: Final = 2.0
 
@@ -187,7 +187,7 @@ class Share:
         at = _now()
         found = await self._ledger.tell_gate(self._report())
         self._others = {one.id: (one, self._heard(one, at)) for one in found}
-        self._tell_at = at + (min(self._every, HUNGRY_SECONDS) if found and self._gate.waiting else self._every)
+        self._tell_at = at + self._every / (HUNGRY if found and self._gate.waiting else 1)
 
     def _heard(self, one: GateReport, at: float) -> float:
         """When it last told something new, by our clock."""
