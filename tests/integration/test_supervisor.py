@@ -38,6 +38,17 @@ async def given_up(supervisor: Supervisor) -> None:
         await asyncio.sleep(0.05)
 
 
+async def told_by(supervisor: Supervisor, *names: str) -> dict[str, str]:
+    """What each of these parts has said, once all of them have said something, or after ten seconds."""
+    told = dict.fromkeys(names, "")
+    for _ in range(500):
+        told = {name: supervisor.log(name).read_text() for name in names}
+        if all(told.values()):
+            break
+        await asyncio.sleep(0.02)
+    return told
+
+
 async def test_a_part_that_never_starts_is_given_up_with_its_reason(tmp_path: Path) -> None:
     said: list[str] = []
     supervisor = Supervisor(tmp_path, said.append)
@@ -78,11 +89,7 @@ async def test_a_part_that_stands_behind_lets_others_go_first(tmp_path: Path) ->
     for name, nice in (("first", 0), ("behind", 10)):
         await supervisor.start(Part(name, [sys.executable, "-uc", pinned], nice=nice))
     try:
-        for _ in range(500):
-            if all(supervisor.log(name).read_text() for name in ("first", "behind")):
-                break
-            await asyncio.sleep(0.02)
-        used = {name: float(supervisor.log(name).read_text()) for name in ("first", "behind")}
+        used = {name: float(told) for name, told in (await told_by(supervisor, "first", "behind")).items()}
     finally:
         await supervisor.stop()
     assert used["behind"] < used["first"] / 3, used
@@ -95,10 +102,7 @@ async def test_a_second_wish_to_stop_leaves_nothing_behind(tmp_path: Path) -> No
     supervisor = Supervisor(tmp_path, lambda _: None)
     for name in ("one", "two"):
         await supervisor.start(Part(name, [sys.executable, "-c", SLOW + "time.sleep(60)"]))
-    for _ in range(500):
-        if all(supervisor.log(name).read_text() for name in ("one", "two")):
-            break
-        await asyncio.sleep(0.02)
+    await told_by(supervisor, "one", "two")
     stopping = asyncio.create_task(supervisor.stop())
     await asyncio.sleep(0.3)
     stopping.cancel()
