@@ -107,6 +107,15 @@ def link(page: Page) -> Locator:
     return page.locator(".facts .link")
 
 
+UNPAINTED = "window.requestAnimationFrame = window.setTimeout = () => 0"
+
+
+def and_reload(place: Locator, gesture: str) -> None:
+    """Do this to `place` and reload before the page is painted again, as happens on a busy machine."""
+    with place.page.expect_navigation():
+        place.evaluate(f"place => {{ {UNPAINTED}; {gesture}; location.reload(); }}")
+
+
 def eventually(ask: Callable[[], object], seconds: float = 20) -> None:
     """Wait until the answer is true. (Playwright's own waiting for a function is refused by the page's policy.)"""
     deadline = time.monotonic() + seconds

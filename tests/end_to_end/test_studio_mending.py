@@ -11,6 +11,7 @@ from tests.end_to_end.studio import (
     NewPage,
     accessible,
     advance,
+    and_reload,
     finished,
     generated,
     make,
@@ -72,8 +73,7 @@ def test_all_missing_scenes_are_made_by_one_button_with_the_words_kept_for_it(pa
     page.get_by_role("button", name="Edit and try again of scene 2").click()
     page.get_by_label("Prompt", exact=True).fill("Calm fog over a bay.")
     expect(page.get_by_role("button", name="Try this scene again")).to_be_disabled()
-    page.get_by_role("button", name="Keep these words").click()
-    page.reload()
+    and_reload(page.get_by_role("button", name="Keep these words"), "place.click()")
     expect(scenes(page).nth(1).locator(".mend")).to_contain_text("Edited, try again")
     advance(studio, 900)
     finished(page)

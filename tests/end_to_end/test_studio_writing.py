@@ -10,6 +10,7 @@ from tests.end_to_end.studio import (
     STORY,
     NewPage,
     accessible,
+    and_reload,
     cards,
     finished,
     generated,
@@ -134,6 +135,12 @@ def test_a_draft_survives_a_reload(page: Page) -> None:
     expect(page.get_by_label("Style")).to_have_value("claymation")
     expect(page.get_by_role("radio", name="9:16")).to_be_checked()
     expect(script(page)).to_have_value(re.compile("^Scene 1: Before dawn"))
+
+
+def test_not_even_the_last_letter_of_a_draft_is_lost(page: Page) -> None:
+    typed = "place.value = 'A cat.'; place.dispatchEvent(new Event('input', { bubbles: true }))"
+    and_reload(script(page), typed)
+    expect(script(page)).to_have_value("A cat.")
 
 
 def test_a_second_tab_shows_the_draft_and_takes_no_letter_back(page: Page) -> None:

@@ -1,7 +1,7 @@
 /** The page of one job: watch it, mend it, play it. It may be left, reloaded and shared at any time. */
 
 import * as api from "./api.js";
-import { Dialog, html, Live, Problem, show, useEffect, useState } from "./dom.js";
+import { Dialog, html, Live, Problem, show, useEffect, useLayoutEffect, useState } from "./dom.js";
 import { keep, kept, save } from "./draft.js";
 import { Download, Downloads, Screen } from "./film.js";
 import { useJob } from "./following.js";
@@ -85,7 +85,7 @@ function About({ job }) {
  * @param {string} id */
 function useEdits(id) {
   const [edits, setEdits] = useState(() => /** @type {Record<number, string>} */ (kept(`storyreel.edits.${id}`) ?? {}));
-  useEffect(() => keep(`storyreel.edits.${id}`, edits), [edits]);
+  useLayoutEffect(() => keep(`storyreel.edits.${id}`, edits), [edits]); // no later than the page can be left
   return /** @type {const} */ ([edits, setEdits]);
 }
 

@@ -2,7 +2,7 @@
 
 import { ApiProblem, capabilities as readCapabilities, generate } from "./api.js";
 import { Board } from "./board.js";
-import { html, Live, Problem, show, useEffect, useRef, useState } from "./dom.js";
+import { html, Live, Problem, show, useEffect, useLayoutEffect, useRef, useState } from "./dom.js";
 import { BLANK, granted, hear, keyFor, load, save } from "./draft.js";
 import { offered, OptionsForm } from "./options-form.js";
 import { usePlan } from "./planning.js";
@@ -16,13 +16,13 @@ import { counted, length, money, span } from "./text.js";
 
 const UNDOS = 50;
 
-/** The draft, kept in the browser with every change made here. What another tab wrote is shown and not written back:
- * that tab may be further by then, and would lose its newest letters. */
+/** The draft, kept in the browser with every change made here, before the page can be left. What another tab wrote is
+ * shown and not written back: that tab may be further by then, and would lose its newest letters. */
 function useDraft() {
   const [draft, setDraft] = useState(load);
   const [kept, setKept] = useState(true);
   const mine = useRef(false);
-  useEffect(() => { if (mine.current) setKept(save(draft)); }, [draft]);
+  useLayoutEffect(() => { if (mine.current) setKept(save(draft)); }, [draft]);
   useEffect(() => hear((theirs) => { mine.current = false; setDraft(theirs); }), []);
   const write = (/** @type {(now: Draft) => Draft} */ next) => { mine.current = true; setDraft(next); };
   return /** @type {const} */ ([draft, write, setDraft, kept]);
