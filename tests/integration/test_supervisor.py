@@ -95,6 +95,19 @@ async def test_a_part_that_stands_behind_lets_others_go_first(tmp_path: Path) ->
     assert used["behind"] < used["first"] / 3, used
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have one kind of process")
+async def test_only_a_part_that_stands_behind_waits_for_a_core_when_it_wakes(tmp_path: Path) -> None:
+    supervisor = Supervisor(tmp_path, lambda _: None)
+    tell = "import os, time; print(os.sched_getscheduler(0), flush=True); time.sleep(60)"
+    for name, nice in (("first", 0), ("behind", 10)):
+        await supervisor.start(Part(name, [sys.executable, "-c", tell], nice=nice))
+    try:
+        told = {name: int(said) for name, said in (await told_by(supervisor, "first", "behind")).items()}
+    finally:
+        await supervisor.stop()
+    assert told == {"first": os.SCHED_OTHER, "behind": os.SCHED_BATCH}
+
+
 SLOW = "import signal, time; signal.signal(signal.SIGTERM, lambda *_: (time.sleep(1), exit())); print(1, flush=True); "
 
 
