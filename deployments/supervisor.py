@@ -39,7 +39,7 @@ class Part:
     argv: Sequence[str]
     env: dict[str, str] = field(default_factory=dict)
     nice: int = 0
-    """How far it lets others go first where cores are short, as `nice` has it."""
+    """How far it lets others go first where cores are short, as `nice` has it; with any at all it interrupts nobody."""
 
 
 def restart_delay(deaths: int) -> float:

@@ -82,30 +82,29 @@ async def test_a_part_is_begun_again_where_its_log_was_taken_away(tmp_path: Path
 SPIN = "import time; begun = time.monotonic()\nwhile time.monotonic() < begun + 2: pass\nprint(time.process_time())"
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux pins a process to a core")
-async def test_a_part_that_stands_behind_lets_others_go_first(tmp_path: Path) -> None:
-    supervisor, core = Supervisor(tmp_path, lambda _: None), min(os.sched_getaffinity(0))
-    pinned = f"import os; os.sched_setaffinity(0, [{core}]); {SPIN}\ntime.sleep(60)"
+async def told_from_behind(folder: Path, code: str) -> dict[str, str]:
+    """What two parts that run this code have said, "first" and one "behind" it."""
+    supervisor = Supervisor(folder, lambda _: None)
     for name, nice in (("first", 0), ("behind", 10)):
-        await supervisor.start(Part(name, [sys.executable, "-uc", pinned], nice=nice))
+        await supervisor.start(Part(name, [sys.executable, "-uc", f"{code}\ntime.sleep(60)"], nice=nice))
     try:
-        used = {name: float(told) for name, told in (await told_by(supervisor, "first", "behind")).items()}
+        return await told_by(supervisor, "first", "behind")
     finally:
         await supervisor.stop()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux pins a process to a core")
+async def test_a_part_that_stands_behind_lets_others_go_first(tmp_path: Path) -> None:
+    core = min(os.sched_getaffinity(0))
+    told = await told_from_behind(tmp_path, f"import os; os.sched_setaffinity(0, [{core}]); {SPIN}")
+    used = {name: float(said) for name, said in told.items()}
     assert used["behind"] < used["first"] / 3, used
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have one kind of process")
 async def test_only_a_part_that_stands_behind_waits_for_a_core_when_it_wakes(tmp_path: Path) -> None:
-    supervisor = Supervisor(tmp_path, lambda _: None)
-    tell = "import os, time; print(os.sched_getscheduler(0), flush=True); time.sleep(60)"
-    for name, nice in (("first", 0), ("behind", 10)):
-        await supervisor.start(Part(name, [sys.executable, "-c", tell], nice=nice))
-    try:
-        told = {name: int(said) for name, said in (await told_by(supervisor, "first", "behind")).items()}
-    finally:
-        await supervisor.stop()
-    assert told == {"first": os.SCHED_OTHER, "behind": os.SCHED_BATCH}
+    told = await told_from_behind(tmp_path, "import os, time; print(os.sched_getscheduler(0))")
+    assert {name: int(said) for name, said in told.items()} == {"first": os.SCHED_OTHER, "behind": os.SCHED_BATCH}
 
 
 SLOW = "import signal, time; signal.signal(signal.SIGTERM, lambda *_: (time.sleep(1), exit())); print(1, flush=True); "
