@@ -9,9 +9,11 @@ from typing import Any
 from uuid import UUID
 
 from prefect._flow_run_suspension import FlowRunSuspensionRequest
+from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import State
 from prefect.flow_engine import AsyncFlowRunEngine
 
+from deployments.run_client import RunClient
 from tasks.logs import bound
 
 
@@ -42,8 +44,16 @@ class InlineEngine(AsyncFlowRunEngine[Any, Any]):
     """A change of state is on its way to Prefect: what is known here and there may differ for a moment."""
     known: set[UUID] = field(default_factory=set)
     """Ids of the states that this engine has set."""
+    _run_client: RunClient | None = None
     _task: asyncio.Task[None] | None = None
     _end_later: bool = False
+
+    @property
+    def client(self) -> PrefectClient:
+        """The worker's client, for this run."""
+        if self._run_client is None and self.flow_run:
+            self._run_client = RunClient(super().client, self.flow_run)
+        return self._run_client or super().client
 
     def begin(self) -> asyncio.Task[None]:
         """Start the run in a task of its own, which `end` cancels once: the flow's `finally` blocks may wait."""
@@ -102,6 +112,8 @@ class InlineEngine(AsyncFlowRunEngine[Any, Any]):
         finally:
             self.proposing = False
         self.known.add(accepted.id)
+        if self.flow_run and accepted.is_running():
+            self.flow_run.run_count += 1  # as Prefect has counted it now
         if self._end_later and self._task is not None and not accepted.is_final():
             self._task.cancel()
         self._end_later = False

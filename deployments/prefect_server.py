@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from api.sqlite import on_connect
 from deployments.memory import keep_what_is_loaded
-from deployments.prefect_rows import beside_statement
+from deployments.prefect_rows import beside_statement, join_relations
 
 
 class ImmediateSqlite(AioSqliteConfiguration):
@@ -48,6 +48,7 @@ def create_app() -> FastAPI:
     if get_dialect(url).name == "sqlite":
         MODELS_DEPENDENCIES["database_config"] = ImmediateSqlite(connection_url=url)
         event.listen(Session, "do_orm_execute", beside_statement)
+        join_relations()
     app = server.create_app()
     keep_what_is_loaded()
     return app

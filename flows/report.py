@@ -63,7 +63,6 @@ class Report:
         ]
         strategy = (job.storyboard or {}).get("strategy")
         self._later(acreate_table_artifact(table=rows, description=f"Storyboard of “{job.title}”, cut by {strategy}."))
-        self._later(self._begin_progress())
 
     def scene_ended(self) -> None:
         """One more scene has its clip or its error."""
@@ -87,22 +86,23 @@ class Report:
         self._writing.add(task)
         task.add_done_callback(self._writing.discard)
 
-    async def _begin_progress(self) -> None:
-        self._shown = self._ended
-        self._progress = await acreate_progress_artifact(progress=self._share, description="Scenes that have ended")
-        await self._show()
-
     async def _show_soon(self) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(TOGETHER_SECONDS):
-                await self._leaving.wait()
-        self._showing = False
-        await self._show()
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TOGETHER_SECONDS):
+                    await self._leaving.wait()
+            while self._shown != self._ended:
+                await self._show()
+        finally:
+            self._showing = False
 
     async def _show(self) -> None:
-        if self._progress is not None and self._shown != self._ended:
-            self._shown = self._ended
+        """Show the progress; there is none to be seen before a scene has ended."""
+        self._shown = self._ended
+        if self._progress:
             await aupdate_progress_artifact(self._progress, progress=self._share)
+        else:
+            self._progress = await acreate_progress_artifact(self._share, description="Scenes that have ended")
 
     @property
     def _share(self) -> float:

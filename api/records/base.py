@@ -104,13 +104,13 @@ class Records:
             yield change
             if session.new or session.dirty or session.deleted:
                 self.publish(change.job, change.scenes, change.attempts)
-        self._recent.keep(change)
+            await session.commit()
+            session.expunge_all()
+            self._recent.keep(change)  # not after the block: who waits has the connection before that
         tell(before, change)
 
     async def _taken(self, session: AsyncSession, job_id: UUID) -> Change | None:
-        """The job locked, without reading what this process has written itself."""
-        if job_id not in self._recent:
-            return None
+        """The job locked, without reading what this process has written itself; who waits has not got it yet."""
         recent = self._recent.take(job_id, await _revision(session, _LOCKED_REVISION, job_id))
         if recent:
             session.add_all([recent.job, *recent.scenes, *recent.attempts])

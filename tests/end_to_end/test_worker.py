@@ -70,6 +70,13 @@ async def test_runs_start_by_push_and_one_run_harms_no_other(shared: House) -> N
     assert waiting.words == ["begin", "end", "finally"]
 
 
+async def test_a_flow_is_retried_as_it_says_and_its_runs_are_counted_as_prefect_does(shared: House) -> None:
+    run = await shared.run("retried")
+    assert (await run.until_final()).type is StateType.COMPLETED
+    assert run.words == ["run-1", "run-2"]
+    assert (await shared.client.read_flow_run(run.id)).run_count == 2
+
+
 async def test_parameters_that_do_not_fit_end_the_run_with_a_reason(shared: House) -> None:
     """Prefect itself refuses them by the deployment's schema, unless someone tells it not to."""
     with pytest.raises(httpx.HTTPStatusError):

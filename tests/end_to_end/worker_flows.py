@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Any
 
-from prefect import flow, task
+from prefect import flow, runtime, task
 from prefect.client.schemas.objects import FlowRun
 from prefect.flows import Flow
 from prefect.states import State
@@ -46,6 +46,14 @@ async def waits(
 async def fails(diary: str) -> None:
     _tell(diary, "begin")
     raise RuntimeError("the reason why")
+
+
+@flow(name="retried", retries=1)
+async def retried(diary: str) -> None:
+    """Fail the first time."""
+    _tell(diary, f"run-{runtime.flow_run.run_count}")
+    if runtime.flow_run.run_count == 1:
+        raise RuntimeError
 
 
 @flow(name="blocks")

@@ -1,11 +1,14 @@
 """Rows beside a statement: what is stored is what rows in the statement would have stored."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import JSON, Engine, create_engine, event, select
+from sqlalchemy import JSON, Engine, create_engine, event, func, select, update
 from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.engine.interfaces import CacheStats
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from deployments.prefect_rows import beside_statement
@@ -88,9 +91,36 @@ def test_rows_to_be_returned_stay_in_the_statement(session: Session) -> None:
     assert sorted(ids) == [1, 2]
 
 
-def test_one_row_and_other_statements_are_left_alone(session: Session) -> None:
-    session.execute(insert(Run).values(id=1, number=5))
+@pytest.mark.parametrize("row", [{"number": 5}, {"number": None, "inputs": {"a": [1]}}])
+def test_a_single_row_is_stored_by_a_text_that_is_made_once(
+    engine: Engine, session: Session, row: dict[str, Any]
+) -> None:
+    hits: list[CacheStats] = []
+    event.listen(engine, "before_cursor_execute", lambda *args: hits.append(args[4].cache_hit))
+    for number in range(1, 4):
+        session.execute(insert(Run).values(id=number, **row))
+
+    assert hits[1:] == 2 * [CacheStats.CACHE_HIT]
+    assert stored(session) == [(number, "unnamed", row["number"], row.get("inputs", {})) for number in range(1, 4)]
+
+
+def test_expressions_and_other_statements_are_left_alone(session: Session) -> None:
+    session.execute(insert(Run).values(id=select(func.count()).select_from(Run).scalar_subquery() + 1, number=5))
     session.add(Run(id=2, number=6))
     session.flush()
+    session.execute(update(Run).values(number=7))
 
-    assert [row[0] for row in stored(session)] == [1, 2]
+    assert [(row[0], row[2]) for row in stored(session)] == [(1, 7), (2, 7)]
+
+
+def test_a_run_comes_with_all_that_prefect_reads_with_it() -> None:
+    program = """
+from prefect.server.database.orm_models import FlowRun
+from sqlalchemy import select
+from deployments.prefect_rows import join_relations
+join_relations()
+print(select(FlowRun))
+"""
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    for table in ("flow_run_state", "work_queue", "work_pool"):
+        assert f"LEFT OUTER JOIN {table}" in said
