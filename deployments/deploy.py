@@ -17,6 +17,7 @@ from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.utilities.callables import parameter_schema
 
+from deployments.push import BEAT
 from flows.asked import SILENT
 from tasks.luma.share import CREATES, SLOTS
 from tasks.settings import Settings
@@ -30,9 +31,8 @@ DESCRIPTION: Final = "Turns a script into a film: a storyboard, one Luma clip pe
 AGAIN_SECONDS: Final = 0.5
 LOST_SECONDS: Final = 75.0
 """Without a heartbeat. Prefect looks every 5 s: with a beat every 30 s, a run begins again within 90 s of the kill."""
-BEAT: Final = "prefect.flow-run.heartbeat"
-"""For stock workers, whose engine beats by itself when told to."""
 JOB_VARIABLES: Final[dict[str, Any]] = {"env": {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}}
+"""For stock workers, whose engine beats by itself when told to."""
 
 
 def _states(*names: str) -> set[str]:

@@ -2,7 +2,8 @@
 
 Prefect hands every event to four services, and each of them parses it. Two thirds of a film's events are of task runs.
 Their states are kept as task runs, which the UI shows; that they are kept once more as events nobody sees, since all of
-the UI's lists of events leave them out. Automations hear of every event, as ever.
+the UI's lists of events leave them out. Nor are past heartbeats read by anybody, two a minute for each run. Automations
+hear of every event, as ever.
 
 The setting `PREFECT_MESSAGING_BROKER` names this module.
 """
@@ -12,6 +13,8 @@ from typing import Any, Final
 
 from prefect.server.utilities.messaging import Message, MessageHandler, memory
 from prefect.server.utilities.messaging.memory import Publisher, break_topic, ephemeral_subscription
+
+from deployments.push import BEAT
 
 __all__ = ["Consumer", "Publisher", "break_topic", "ephemeral_subscription"]
 
@@ -25,7 +28,7 @@ def is_of_task_run(name: str) -> bool:
 
 def is_kept(name: str) -> bool:
     """Whether it belongs into the list of events."""
-    return not is_of_task_run(name)
+    return name != BEAT and not is_of_task_run(name)
 
 
 READS: Final[dict[str, Callable[[str], bool]]] = {

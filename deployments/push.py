@@ -18,6 +18,8 @@ ENDED: Final = frozenset(
     f"prefect.flow-run.{name}" for name in ("Cancelling", "Cancelled", "Suspended", "Completed", "Failed", "Crashed")
 )
 """Events after which a run may no longer be the worker's to run."""
+BEAT: Final = "prefect.flow-run.heartbeat"
+"""A run is alive."""
 _LONGEST_WAIT = 5.0  # seconds between tries to reach Prefect again
 
 logger = logging.getLogger(__name__)
