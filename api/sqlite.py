@@ -20,9 +20,9 @@ from typing import Any, Final
 
 import aiosqlite
 
-_SOONEST: Final = 0.001
-_LATEST: Final = 0.004
-"""Seconds between tries to get the write lock from another process."""
+_SOONEST: Final = 0.0005
+_LATEST: Final = 0.001
+"""Seconds between tries to get the write lock from another process: it is held for some milliseconds."""
 _AT_ONCE: Final = frozenset({"cursor", "fetchall", "fetchone", "fetchmany"})
 
 
