@@ -54,25 +54,27 @@ class Machine:
 
     def cpu(self) -> Figures:
         """CPU seconds so far, by part."""
-        return {name: sum(map(_cpu, _tree(pid))) for name, pid in self._pids().items()}
+        return {name: sum(map(cpu, tree(pid))) for name, pid in self._pids().items()}
 
     def memory(self) -> Figures:
         """PSS in MB, by part."""
-        return {name: sum(map(_pss, _tree(pid))) for name, pid in self._pids().items()}
+        return {name: sum(map(_pss, tree(pid))) for name, pid in self._pids().items()}
 
     def _pids(self) -> dict[str, int]:
         return {name: process.pid for name, process in self._supervisor.processes.items()}
 
 
-def _tree(pid: int) -> list[int]:
+def tree(pid: int) -> list[int]:
+    """A process and all that it has started, down to the last."""
     try:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except OSError:
         return []
-    return [pid, *(found for child in children for found in _tree(int(child)))]
+    return [pid, *(found for child in children for found in tree(int(child)))]
 
 
-def _cpu(pid: int) -> float:
+def cpu(pid: int) -> float:
+    """CPU seconds of a process so far."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
