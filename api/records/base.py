@@ -106,8 +106,8 @@ class Records:
                 self.publish(change.job, change.scenes, change.attempts)
             await session.commit()
             session.expunge_all()
-            self._recent.keep(change)  # not after the block: who waits has the connection before that
-        tell(before, change)
+            tell(before, change)
+            self._recent.keep(change)  # not after the block: who waits has connection and rows before that
 
     async def _taken(self, session: AsyncSession, job_id: UUID) -> Change | None:
         """The job locked, without reading what this process has written itself; who waits has not got it yet."""
