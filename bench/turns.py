@@ -60,8 +60,8 @@ class Side:
 def started(*words: str, checkout: Path, env: dict[str, str]) -> Iterator[int]:
     """A program of a checkout, by its pid, until the block ends."""
     with subprocess.Popen(
-        [sys.executable, "-m", *words], cwd=checkout, env=os.environ | env, stdout=-3, stderr=-3,
-        preexec_fn=die_with_parent,  # noqa: PLW1509 -- it only asks the kernel
+        [sys.executable, "-m", *words], cwd=checkout, env=os.environ | env, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL, preexec_fn=die_with_parent,  # noqa: PLW1509 -- it only asks the kernel
     ) as process:  # fmt: skip
         try:
             yield process.pid

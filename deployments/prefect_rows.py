@@ -45,7 +45,8 @@ def beside_statement(state: ORMExecuteState) -> Result[Any] | None:
 def _rows(statement: Insert) -> list[dict[str, Any]]:
     """Those in a statement; none where there are expressions among their values."""
     several = [row for rows in statement._multi_values for row in rows]
-    rows = [_by_key(row) for row in several or [statement._values or {}] if row]
+    single = [statement._values] if statement._values else []
+    rows = [_by_key(row) for row in several or single]
     return [] if any(isinstance(value, ClauseElement) for row in rows for value in row.values()) else rows
 
 

@@ -36,7 +36,7 @@ class Recent:
         return change if change and change.job.revision == revision else None
 
     def keep(self, change: "Change") -> None:
-        """What was committed, its session closed. A job that has ended is let go."""
+        """What was committed, out of its session. A job that has ended is let go."""
         self._jobs.pop(change.job.id, None)
         if change.job.status not in TERMINAL:
             self._jobs[change.job.id] = change
