@@ -9,8 +9,8 @@ from functools import cache
 from typing import Any, Final, cast
 
 from prefect.server.database.orm_models import Deployment, FlowRun, TaskRun, WorkQueue
-from sqlalchemy import BindParameter, ClauseElement, Insert, Result, insert
-from sqlalchemy.orm import Mapper, ORMExecuteState, RelationshipProperty
+from sqlalchemy import BindParameter, ClauseElement, Insert, Result, Select, insert
+from sqlalchemy.orm import Load, Mapper, ORMExecuteState, RelationshipProperty
 
 TO_ONE: Final = (
     (FlowRun, "_state"),
@@ -29,6 +29,20 @@ def join_relations() -> None:
         relation = cast("RelationshipProperty[Any]", model.__mapper__.get_property(name))
         relation.lazy = "joined"
         relation.strategy_key = (("lazy", "joined"),)
+
+
+def joined_once(state: ORMExecuteState) -> None:
+    """A listener of a session's `do_orm_execute`: what is joined anyway is not asked for in statements of its own."""
+    statement = state.statement
+    if isinstance(statement, Select) and any(map(_is_joined, statement._with_options)):
+        state.statement = statement._generate()
+        state.statement._with_options = tuple(option for option in statement._with_options if not _is_joined(option))
+
+
+def _is_joined(option: Any) -> bool:
+    """Whether an option says of nothing but joined relations how they are read."""
+    relations = [step for step in getattr(option, "path", ()) if isinstance(step, RelationshipProperty)]
+    return isinstance(option, Load) and bool(relations) and all(step.lazy == "joined" for step in relations)
 
 
 def beside_statement(state: ORMExecuteState) -> Result[Any] | None:

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from api.sqlite import on_connect
 from deployments.memory import keep_what_is_loaded
-from deployments.prefect_rows import beside_statement, join_relations
+from deployments.prefect_rows import beside_statement, join_relations, joined_once
 
 
 class ImmediateSqlite(AioSqliteConfiguration):
@@ -47,6 +47,7 @@ def create_app() -> FastAPI:
     url = PREFECT_API_DATABASE_CONNECTION_URL.value()
     if get_dialect(url).name == "sqlite":
         MODELS_DEPENDENCIES["database_config"] = ImmediateSqlite(connection_url=url)
+        event.listen(Session, "do_orm_execute", joined_once)
         event.listen(Session, "do_orm_execute", beside_statement)
         join_relations()
     app = server.create_app()

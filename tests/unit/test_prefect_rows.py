@@ -115,12 +115,25 @@ def test_expressions_and_other_statements_are_left_alone(session: Session) -> No
 
 def test_a_run_comes_with_all_that_prefect_reads_with_it() -> None:
     program = """
-from prefect.server.database.orm_models import FlowRun
-from sqlalchemy import select
-from deployments.prefect_rows import join_relations
+from prefect.server.database.orm_models import FlowRun, WorkQueue
+from sqlalchemy import create_engine, event, select
+from sqlalchemy.orm import Session, load_only, selectinload
+from deployments.prefect_rows import join_relations, joined_once
 join_relations()
-print(select(FlowRun))
+engine = create_engine("sqlite://")
+FlowRun.metadata.create_all(engine, [table for table in FlowRun.metadata.sorted_tables if table.name in TABLES])
+queue = selectinload(FlowRun.work_queue).selectinload(WorkQueue.work_pool)
+with Session(engine) as session:
+    event.listen(session, "do_orm_execute", joined_once)
+    event.listen(engine, "before_cursor_execute", lambda *args: print(" ".join(args[2].split())))
+    session.execute(select(FlowRun).options(queue, load_only(FlowRun.id, FlowRun.name))).all()
 """
-    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-    for table in ("flow_run_state", "work_queue", "work_pool"):
+    tables = ("flow_run", "flow_run_state", "work_queue", "work_pool")
+    program = program.replace("TABLES", repr(tables))
+    [said] = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    for table in tables[1:]:
         assert f"LEFT OUTER JOIN {table}" in said
+    assert "flow_run.name" in said
+    assert "flow_run.parameters" not in said  # what was asked for about columns still holds
