@@ -4,12 +4,14 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from enum import StrEnum
 from typing import Final
+from uuid import UUID
 
 from api.database import AWAY
-from api.prefect_api import PrefectApi, PrefectAway, RunRefused, RunState
+from api.prefect_api import NewRun, PrefectApi, RunRefused, RunState
+from api.prefect_http import PrefectAway
 from api.records import JobRecords, LiveJob, Waiting
 from api.states import JobStatus
 from tasks import metrics
@@ -19,6 +21,8 @@ log = logging.getLogger("storyreel.dispatch")
 
 OUTBOX_EVERY: Final = 1.0  # seconds between looks when nobody wakes us: another process may have written
 RECONCILE_EVERY: Final = 3.0
+TOGETHER: Final = 8
+"""Runs made by one request: it takes two thirds of the work of eight, and keeps other writers waiting for as long."""
 AWAY_AT_MOST: Final = 3.0  # seconds between tries while Prefect is away
 _PASSING: Final[tuple[type[Exception], ...]] = (PrefectAway, *AWAY)
 
@@ -60,6 +64,11 @@ def _why(run: RunState | None) -> str:
         return "The job's run is gone from Prefect."
     said = brief(run.message or "").rstrip(".")
     return f"The job's run ended early: {said}." if said else "The job's run ended early."
+
+
+def _run(row: Waiting) -> NewRun:
+    parameters = {"script": row.script, "title": row.title, "options": row.options, "job_id": str(row.job_id)}
+    return NewRun(f"{row.job_id}:{row.run}", row.title, parameters)
 
 
 class Dispatcher:
@@ -115,20 +124,27 @@ class Dispatcher:
                 await asyncio.sleep(wait)
 
     async def send(self) -> None:
-        """Empty the outbox, one row after the other. Raises `PrefectAway`."""
+        """Empty the outbox, the oldest rows first. Raises `PrefectAway`."""
         self._woken.clear()
         while rows := await self._records.outbox():
+            starts = [row for row in rows if row.kind == "start"]
+            for first in range(0, len(starts), TOGETHER):
+                await self._start(starts[first : first + TOGETHER])
             for row in rows:
-                await (self._start(row) if row.kind == "start" else self._cancel(row))
+                if row.kind != "start":
+                    await self._cancel(row)
 
-    async def _start(self, row: Waiting) -> None:
-        if row.run != row.current_run or row.status is not JobStatus.QUEUED:
-            return await self._records.told(row)
-        parameters = {"script": row.script, "title": row.title, "options": row.options, "job_id": str(row.job_id)}
-        try:
-            run = await self._prefect.create_run(f"{row.job_id}:{row.run}", row.title, parameters, tags=["storyreel"])
-        except RunRefused as error:  # one job's fault must not keep the others waiting
-            return await self._records.not_dispatched(row, str(error))
+    async def _start(self, rows: Sequence[Waiting]) -> None:
+        wanted = [row for row in rows if row.run == row.current_run and row.status is JobStatus.QUEUED]
+        for row in rows:
+            if row not in wanted:
+                await self._records.told(row)
+        for row, run in zip(wanted, await self._prefect.create_runs([_run(row) for row in wanted]), strict=True):
+            await self._started(row, run)
+
+    async def _started(self, row: Waiting, run: UUID | RunRefused) -> None:
+        if isinstance(run, RunRefused):  # one job's fault must not keep the others waiting
+            return await self._records.not_dispatched(row, run.why)
         if not await self._records.dispatched(row, run):
             await self._prefect.cancel_run(run)
         log.info("job is handed to Prefect", extra={"job": row.job_id, "flow_run": run})

@@ -7,7 +7,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.bootstrap import Studio
 from api.database import AWAY
-from api.prefect_api import PrefectApi, PrefectAway
+from api.prefect_api import PrefectApi
+from api.prefect_http import PrefectAway
 from api.schemas import Check
 from tasks.luma import LumaError
 

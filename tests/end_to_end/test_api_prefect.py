@@ -16,7 +16,8 @@ from prefect.states import AwaitingRetry, Cancelled, Cancelling, Completed, Cras
 from api.app import create_app
 from api.database import Database
 from api.dispatch import Dispatcher
-from api.prefect_api import NoDeployment, PrefectApi, PrefectAway
+from api.prefect_api import NewRun, NoDeployment, PrefectApi
+from api.prefect_http import PrefectAway
 from api.records import JobRecords
 from api.states import JobStatus
 from tasks.settings import Settings
@@ -106,7 +107,7 @@ async def test_a_run_made_before_a_crash_is_found_again(desk: Desk) -> None:
     await desk.job()
     [row] = await desk.records.outbox()
     prefect = desk.prefect()
-    first = await prefect.create_run(f"{row.job_id}:{row.run}", row.title, {"script": row.script}, ["storyreel"])
+    [first] = await prefect.create_runs([NewRun(f"{row.job_id}:{row.run}", row.title, {"script": row.script})])
     await desk.dispatcher().send()  # the one before died here
     assert [run.id for run in await desk.runs()] == [first]
     [live] = await desk.records.live_jobs()

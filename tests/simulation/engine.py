@@ -8,7 +8,8 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 from api.bootstrap import Studio
-from api.prefect_api import PrefectAway, RunState
+from api.prefect_api import NewRun, RunState
+from api.prefect_http import PrefectAway
 from flows.film_job import Ended, Order, film_job
 from tasks.ledger import Clip, Film, JobState
 from tasks.media import film_key
@@ -54,18 +55,20 @@ class Engine:
         if self._weather.prefect_away:
             raise PrefectAway("Prefect can't be reached.")
 
-    async def create_run(
-        self, idempotency_key: str, name: str, parameters: dict[str, Any], tags: Sequence[str]
-    ) -> UUID:
-        """See `PrefectApi.create_run`."""
+    async def create_runs(self, runs: Sequence[NewRun]) -> list[UUID]:
+        """See `PrefectApi.create_runs`."""
         await self._call()
-        run = next((run for run in self.runs.values() if run.key == idempotency_key), None)
-        if run is None:
-            run = Run(uuid4(), f"R{len(self.runs) + 1}", idempotency_key, parameters)
-            self.runs[run.id] = run
-            self._log(f"prefect: {run.name} made")
+        made = [self._made(run) for run in runs]
         if not self._weather.calm and self._weather.random.random() < 0.03:
             raise PrefectAway("Prefect's answer was lost.")
+        return made
+
+    def _made(self, new: NewRun) -> UUID:
+        run = next((run for run in self.runs.values() if run.key == new.idempotency_key), None)
+        if run is None:
+            run = Run(uuid4(), f"R{len(self.runs) + 1}", new.idempotency_key, new.parameters)
+            self.runs[run.id] = run
+            self._log(f"prefect: {run.name} made")
         return run.id
 
     async def cancel_run(self, flow_run_id: UUID) -> None:

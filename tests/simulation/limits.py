@@ -5,7 +5,7 @@ from itertools import count
 from typing import Final
 from uuid import UUID
 
-from api.prefect_api import PrefectAway
+from api.prefect_http import PrefectAway
 from tests.simulation.processes import present
 from tests.simulation.weather import Weather
 
