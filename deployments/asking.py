@@ -15,7 +15,7 @@ from prefect.client.schemas.responses import WorkerFlowRunResponse
 
 from tasks import clock
 
-AHEAD: Final = 8
+AHEAD: Final = 16
 """Runs that may wait in a worker to begin."""
 ASK_SECONDS: Final = 1.0
 """Between asking while there is no room: Prefect takes a worker that never asks for one that is gone."""

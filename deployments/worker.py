@@ -223,7 +223,9 @@ class InlineWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerRes
         """Run one scheduled run to its end."""
         try:
             async with self._beginnings.turn():
-                if not await revived(self.client, flow_run) and (pending := await self._claim(flow_run.id)):
+                if self._leaving or await revived(self.client, flow_run):
+                    return
+                if pending := await self._claim(flow_run.id):
                     await self._execute(flow_run, pending)
         except Exception:  # noqa: BLE001 -- nothing that goes wrong with one run reaches the others
             self.get_flow_run_logger(flow_run).exception("The worker could not run this")

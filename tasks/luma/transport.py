@@ -84,7 +84,7 @@ class Transport:
 
         own = {"Authorization": f"Bearer {self._key}", "Accept": "application/json", "User-Agent": "storyreel"}
         fresh = httpx.Limits(max_connections=None, max_keepalive_connections=0)
-        kept = httpx.Limits(max_connections=50, max_keepalive_connections=8)  # each request looks at all idle ones
+        kept = httpx.Limits(max_connections=50, max_keepalive_connections=4)  # each request looks at all idle ones
         self._creates = client(fresh, patience.create, own)
         self._reads = client(kept, patience.read, own)
         self._assets = client(kept, patience.read, {"Accept-Encoding": "identity", "User-Agent": "storyreel"})

@@ -20,6 +20,7 @@ from prefect.states import AwaitingRetry, Cancelling, Completed
 
 from deployments.deploy import automations, deploy
 from flows.asked import SILENT
+from tasks.beginnings import AT_ONCE
 from tasks.settings import Settings
 from tests.end_to_end.house import NO_POLL, House, start_worker
 from tests.end_to_end.proxy import Proxy
@@ -160,6 +161,20 @@ async def test_a_stopped_worker_gives_its_runs_to_another(house: House) -> None:
     history = await run.history()
     assert "AwaitingRetry" in history
     assert "Crashed" not in history
+
+
+async def test_a_stopped_worker_leaves_runs_alone_that_have_not_had_their_turn(house: House) -> None:
+    await house.deploy()
+    worker = house.worker("alpha")
+    runs = [await house.run(seconds=600) for _ in range(3 * AT_ONCE)]
+
+    async def first_turns() -> bool:
+        return sum(run.words == ["begin"] for run in runs) == AT_ONCE
+
+    await house.eventually(first_turns)
+    worker.process.send_signal(signal.SIGTERM)
+    assert await asyncio.to_thread(worker.process.wait, 30) == 0
+    assert [await run.history() for run in runs if not run.words] == 2 * AT_ONCE * [["Scheduled"]]
 
 
 async def test_a_killed_workers_runs_go_to_its_successor_and_nobody_elses(house: House) -> None:

@@ -34,7 +34,10 @@ def test_without_room_it_asks_once_a_second_and_again_when_there_is_some() -> No
     assert asking.limit(0, 0, 100.0 + 2 * ASK_SECONDS) == 1
 
 
-@pytest.mark.parametrize(("found", "waiting", "again"), [(8, 4, True), (8, 5, False), (7, 0, False), (0, 0, False)])
+@pytest.mark.parametrize(
+    ("found", "waiting", "again"),
+    [(AHEAD, AHEAD // 2, True), (AHEAD, AHEAD // 2 + 1, False), (AHEAD - 1, 0, False), (0, 0, False)],
+)
 def test_it_asks_again_when_there_may_be_more_and_half_of_its_own_have_begun(
     found: int, waiting: int, *, again: bool
 ) -> None:
