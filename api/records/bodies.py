@@ -2,8 +2,10 @@
 
 import asyncio
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
+from sqlalchemy import bindparam
 from sqlmodel import col, select
 
 from api.database import Database
@@ -26,6 +28,12 @@ class Owned:
 
     owner_id: str
     body: Body
+
+
+_COLUMNS: Final = (GenerationJob.owner_id, GenerationJob.body, GenerationJob.revision, GenerationJob.status)
+_BODIES: Final = select(GenerationJob.id, *_COLUMNS).where(  # type: ignore[call-overload]
+    col(GenerationJob.id).in_(bindparam("job_ids", expanding=True))
+)
 
 
 class Bodies:
@@ -64,8 +72,6 @@ class Bodies:
                 future.set_result(found.get(job_id))
 
     async def _read(self, job_ids: list[UUID]) -> dict[UUID, Owned]:
-        columns = (GenerationJob.owner_id, GenerationJob.body, GenerationJob.revision, GenerationJob.status)
-        query = select(GenerationJob.id, *columns).where(col(GenerationJob.id).in_(job_ids))  # type: ignore[call-overload]
         async with self._database.reading() as session:
-            rows = await session.exec(query)
+            rows = await session.exec(_BODIES, params={"job_ids": job_ids})
             return {job: Owned(owner, Body(body, revision, status)) for job, owner, body, revision, status in rows}

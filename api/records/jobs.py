@@ -10,7 +10,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import orjson
-from sqlalchemy import and_, or_, update
+from sqlalchemy import and_, bindparam, or_, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 
@@ -31,8 +31,13 @@ log = logging.getLogger("storyreel.ledger")
 _LISTED: Final = (
     "id", "title", "status", "progress", "step", "film", "flow_run_id", "error", "created_at", "ended_at",
 )  # fmt: skip
-
-
+_ATTEMPTS: Final = AttemptRow.metadata.tables["attempts"]
+_RING: Final = (  # of the bare table: nothing in a session is to be kept in step with it
+    update(_ATTEMPTS)
+    .where(_ATTEMPTS.c.token == bindparam("theirs"))
+    .values(rang_at=bindparam("moment"))
+    .returning(_ATTEMPTS.c.job_id, _ATTEMPTS.c.scene_number, _ATTEMPTS.c.id)
+)
 _NOT_OURS: Final = "That cursor is not one of ours: use the “next” of the page before."
 
 
@@ -207,10 +212,8 @@ class Jobs(Records):
 
     async def ring(self, token: str) -> None:
         """Luma's callback rang: note the moment and nothing else; an unknown token changes nothing."""
-        theirs = update(AttemptRow).where(col(AttemptRow.token) == token).values(rang_at=now())
-        about = (AttemptRow.job_id, AttemptRow.scene_number, AttemptRow.id)
         async with self.database.writing() as session:
-            rung = (await session.exec(theirs.returning(*about))).first()  # type: ignore[call-overload]
+            rung = (await session.exec(_RING, params={"theirs": token, "moment": now()})).first()
         if rung:
             log.info("callback rang", extra=dict(zip(("job", "scene", "attempt"), rung, strict=True)))
 

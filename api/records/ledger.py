@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from sqlalchemy import bindparam
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 
@@ -38,6 +39,7 @@ from tasks.storyboard import Storyboard
 
 log = logging.getLogger("storyreel.ledger")
 
+_RUNG: Final = select(AttemptRow.token, AttemptRow.rang_at).where(col(AttemptRow.rang_at) > bindparam("since"))
 _TITLE: Final = 60  # characters of a title made from the script
 _NO_TITLE: Final = re.compile(r"(?i)^\s*(?:title:|#{1,6}(?=\s))")  # Fountain's title page, a heading of Markdown
 
@@ -212,9 +214,9 @@ class Ledger(Records):
 
     async def rung(self, since: datetime) -> dict[str, datetime]:
         """See `SceneLedger.rung`."""
-        query = select(AttemptRow.token, AttemptRow.rang_at).where(col(AttemptRow.rang_at) > since)
         async with self.database.reading() as session:
-            return {token: rang_at for token, rang_at in await session.exec(query) if rang_at}
+            rows = await session.exec(_RUNG, params={"since": since})
+            return {token: rang_at for token, rang_at in rows if rang_at}
 
     @patient
     async def known_generations(self, generation_ids: Iterable[str]) -> set[str]:
