@@ -1,6 +1,6 @@
 """One transaction over one job: lock it, change it, write the JSON that shows it."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -96,12 +96,19 @@ class Records:
         self._prefect_ui = prefect_ui
 
     @asynccontextmanager
-    async def changing(self, job_id: UUID) -> AsyncIterator[Change]:
-        """Lock a job for one transaction. What it shows is written with what was changed. Raises `JobNotFound`."""
+    async def changing(
+        self, job_id: UUID, then: Callable[[Change], Awaitable[None]] | None = None
+    ) -> AsyncIterator[Change]:
+        """Lock a job for one transaction. What it shows is written with what was changed. Raises `JobNotFound`.
+
+        `then`: what is done with the job after the block, before it is written.
+        """
         async with self.database.writing() as session:
             change = await self._taken(session, job_id) or await _loaded(session, _LOCKED, job_id)
             before = Before.of(change)
             yield change
+            if then:
+                await then(change)
             if session.new or session.dirty or session.deleted:
                 self.publish(change.job, change.scenes, change.attempts)
             await session.commit()

@@ -15,8 +15,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 
 from api.models import AttemptRow, GenerationJob, SceneRow, Video
-from api.records.base import Change, JobNotFound, MoveRefused, Records, fail, retry
+from api.records.base import Change, JobNotFound, MoveRefused, fail, retry
 from api.records.patience import patient
+from api.records.together import Shared
 from api.states import ATTEMPT_MOVES, TERMINAL, JobStatus, Move, SceneStatus
 from tasks import metrics
 from tasks.clock import now
@@ -44,7 +45,7 @@ _TITLE: Final = 60  # characters of a title made from the script
 _NO_TITLE: Final = re.compile(r"(?i)^\s*(?:title:|#{1,6}(?=\s))")  # Fountain's title page, a heading of Markdown
 
 
-class Ledger(Records):
+class Ledger(Shared):
     """Moves of jobs, scenes and attempts; each method is one transaction, told again when its answer is lost."""
 
     @patient
@@ -123,7 +124,7 @@ class Ledger(Records):
     async def intend(self, job_id: UUID, number: int, request: dict[str, object], callback_base: str | None) -> Attempt:
         """See `SceneLedger.intend`."""
         token = secrets.token_urlsafe(24)
-        async with self.changing(job_id) as change:
+        async with self.together(job_id) as change:
             _wanted(change)
             if change.open_attempt(number):
                 raise Superseded
@@ -145,7 +146,7 @@ class Ledger(Records):
     @patient
     async def doubted(self, attempt: Attempt, why: str) -> None:
         """See `SceneLedger.doubted`; one that another process has looked for in vain meanwhile was sent after that."""
-        async with self.changing(attempt.job_id) as change:
+        async with self.together(attempt.job_id) as change:
             late = change.attempt(attempt.id).state is AttemptState.LOST
             _moved(change, attempt, AttemptState.UNKNOWN if late else AttemptState.DOUBTED, error=why)
         if late:
@@ -163,7 +164,7 @@ class Ledger(Records):
 
     async def _gave_id(self, attempt: Attempt, generation_id: str) -> bool:
         """Keep the id, which is money, also when the attempt was given up meanwhile; whether it was not."""
-        async with self.changing(attempt.job_id) as change:
+        async with self.together(attempt.job_id) as change:
             row = change.attempt(attempt.id)
             if row.generation_id is not None:
                 return row.generation_id == generation_id and row.state is not AttemptState.ABANDONED
@@ -195,7 +196,7 @@ class Ledger(Records):
     @patient
     async def completed(self, attempt: Attempt, clip: Clip) -> None:
         """See `SceneLedger.completed`."""
-        async with self.changing(attempt.job_id) as change:
+        async with self.together(attempt.job_id) as change:
             row = _moved(change, attempt, AttemptState.COMPLETED, error=None, refunded=False)
             if row.clip != asdict(clip):  # new, or fetched again after its file was gone
                 row.clip = asdict(clip)
@@ -207,7 +208,7 @@ class Ledger(Records):
     @patient
     async def scene_failed(self, job_id: UUID, number: int, why: str, code: str) -> None:
         """See `SceneLedger.scene_failed`."""
-        async with self.changing(job_id) as change:
+        async with self.together(job_id) as change:
             scene = change.scene(number)
             if scene.status is not SceneStatus.COMPLETED and change.job.status not in TERMINAL:
                 scene.status, scene.error, scene.error_code = SceneStatus.FAILED, why, code
@@ -256,12 +257,12 @@ class Ledger(Records):
 
     async def _attempt_moves(self, attempt: Attempt, state: AttemptState, **facts: Any) -> None:
         """Facts about money are written whatever the job's status is by now."""
-        async with self.changing(attempt.job_id) as change:
+        async with self.together(attempt.job_id) as change:
             _moved(change, attempt, state, **facts)
 
     async def _nothing_begun(self, attempt: Attempt, state: AttemptState, **facts: Any) -> None:
         """Its scene waits again."""
-        async with self.changing(attempt.job_id) as change:
+        async with self.together(attempt.job_id) as change:
             _moved(change, attempt, state, **facts)
             scene = change.scene(attempt.scene_number)
             if scene.status is SceneStatus.GENERATING and not change.open_attempt(scene.number):
