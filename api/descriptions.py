@@ -63,7 +63,7 @@ DESCRIPTIONS: Final[dict[str, str]] = {
     "resolution": "Height class of the picture.",
     "resolutions": "Height classes of the picture.",
     "results": "What has been made so far; null until the storyboard stands.",
-    "revision": "Counts every change; the id of its event.",
+    "revision": "Rises with every change; the id of its event.",
     "run": "Counts from 1; each retry and each new take is another.",
     "sceneIndex": "Counts from 0.",
     "sceneNumber": "Counts from 1.",

@@ -90,7 +90,7 @@ class GenerationJob(SQLModel, table=True):
     # Small columns first: SQLite walks over the long ones to reach what stands behind them.
     id: UUID = Field(default_factory=uuid4, primary_key=True)
     revision: int = Field(default=None, sa_column=_REVISION)
-    """Counts every change: the ETag and the event id."""
+    """Rises with every change: the ETag and the event id."""
     status: JobStatus = Field(default=JobStatus.QUEUED, sa_type=_enum(JobStatus))
     progress: int = 0
     """Percent; never falls within a run."""
