@@ -34,9 +34,12 @@ def join_relations() -> None:
 def joined_once(state: ORMExecuteState) -> None:
     """A listener of a session's `do_orm_execute`: what is joined anyway is not asked for in statements of its own."""
     statement = state.statement
-    if isinstance(statement, Select) and any(map(_is_joined, statement._with_options)):
+    if not isinstance(statement, Select):
+        return
+    kept = tuple(option for option in statement._with_options if not _is_joined(option))
+    if len(kept) < len(statement._with_options):
         state.statement = statement._generate()
-        state.statement._with_options = tuple(option for option in statement._with_options if not _is_joined(option))
+        state.statement._with_options = kept
 
 
 def _is_joined(option: Any) -> bool:

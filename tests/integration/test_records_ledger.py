@@ -287,6 +287,8 @@ async def test_changes_at_the_same_moment_lose_nothing(records: JobRecords) -> N
     assert before + 3 <= view["revision"] <= before + 3 * 8  # intent, id and clip: once for each commit, and no ring
     attempts = (await records.snapshot(job_id)).attempts
     assert all(row.rang_at and row.clip for row in attempts)
+    await asyncio.gather(*(records.ring(row.token) for row in attempts))
+    assert (await shown(records, job_id))["revision"] == view["revision"]
 
 
 async def test_a_ring_is_heard_and_changes_nothing_else(records: JobRecords) -> None:
