@@ -2,7 +2,7 @@
 
 The whole stack runs as `storyreel up` runs it, with the sandbox in Luma's place: no limits, 2 s a generation, one clip
 for all. Jobs of five scenes are posted all at once, and a page of each polls every 2 s. CPU seconds are those of each
-part's processes, memory is their proportional share (PSS) in MB. Linux only.
+part's processes, memory is their proportional share (PSS) in MB. Last, what a scrape of `/metrics` takes. Linux only.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from typing import Any, Final
 
 import httpx
@@ -27,6 +28,7 @@ POLL_SECONDS: Final = 2.0
 SETTLE_SECONDS: Final = 8.0
 """After the last job, until what is written behind it is counted."""
 IDLE_SECONDS: Final = 15.0
+SCRAPES: Final = 50
 SANDBOX: Final = {
     "generation_seconds": 2,
     "jitter": 0,
@@ -131,6 +133,16 @@ async def crowd(http: httpx.AsyncClient, machine: Machine, jobs: int) -> tuple[F
     return less(machine.cpu(), before, jobs), peak, drain, ends.count("completed")
 
 
+async def scrape(http: httpx.AsyncClient) -> float:
+    """Seconds that the API takes to tell the numbers of all its machine's processes."""
+    taken = []
+    for _ in range(SCRAPES):
+        begun = time.monotonic()
+        (await http.get("/metrics")).raise_for_status()
+        taken.append(time.monotonic() - begun)
+    return median(taken)
+
+
 def row(title: str, figures: Mapping[str, float], *more: object, digits: int = 3) -> None:
     """Print one line of a table: the parts, their sum, and what else there is."""
     values = [f"{value:.{digits}f}" for value in (*figures.values(), sum(figures.values()))]
@@ -169,6 +181,7 @@ async def _report(at: Addresses, machine: Machine, crowds: list[int], start: flo
             figures, peak, drain, whole = await crowd(http, machine, jobs)
             row(f"CPU s a job, {jobs:,} jobs", figures, whole, f"{drain:.1f}")
             row(f"memory at most, {jobs:,} jobs", peak, "", "", digits=0)
+        print(f"\nGET /metrics: {await scrape(http) * 1000:.1f} ms, the median of {SCRAPES}")
 
 
 def _setting(text: str) -> tuple[str, str]:

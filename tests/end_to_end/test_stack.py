@@ -1,15 +1,20 @@
 """The stack as its people use it: API, terminal, Prefect's command, and its parts killed."""
 
+import asyncio
 import json
 import subprocess
 import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from uuid import UUID
 
 import av
 import httpx
 import pytest
+from prefect.events import Event
+from prefect.events.subscribers import FlowRunSubscriber
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deployments.stack import environment
 from tasks.settings import Settings
@@ -107,6 +112,24 @@ def test_blanks_are_no_script_for_prefect_either(stack: Stack) -> None:
     )
     assert said.returncode != 0, said.stdout
     assert stack.ask("GET", "/api/jobs")["jobs"][:1] == before
+
+
+def test_a_run_that_ended_a_moment_ago_is_watched_to_its_end(stack: Stack) -> None:
+    """Prefect has not written its end yet, and tells who follows it only what comes."""
+    deployment = httpx.get(f"{stack.prefect}/deployments/name/generate-video/luma", timeout=10).json()
+    url = f"{stack.prefect}/deployments/{deployment['id']}/create_flow_run"
+    refused = httpx.post(url, json={"parameters": {"script": " " * 100}}, timeout=10).json()
+    run_url = f"{stack.prefect}/flow_runs/{refused['id']}"
+    with within(20) as until:
+        until(lambda: httpx.get(run_url, timeout=10).json()["state_type"] == "FAILED")
+    names = asyncio.run(asyncio.wait_for(told_of(stack.prefect, refused["id"]), 20))
+    assert names[-1] == "prefect.flow-run.Failed"
+
+
+async def told_of(prefect: str, run_id: str) -> list[str]:
+    with temporary_settings({PREFECT_API_URL: prefect}):
+        async with FlowRunSubscriber(UUID(run_id)) as told:
+            return [item.event async for item in told if isinstance(item, Event)]
 
 
 def test_prefects_own_command_deploys_and_its_form_explains_itself(stack: Stack) -> None:

@@ -4,18 +4,21 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
+from time import monotonic
 from uuid import UUID, uuid4
 
 import pytest
 from prefect.server.events import stream, triggers
-from prefect.server.events.filters import EventFilter, EventNameFilter
+from prefect.server.events.filters import EventFilter, EventNameFilter, EventResourceFilter
 from prefect.server.events.ordering import get_triggers_causal_ordering
 from prefect.server.events.schemas.automations import EventTrigger, Posture
-from prefect.server.events.schemas.events import ReceivedEvent
+from prefect.server.events.schemas.events import ReceivedEvent, Resource
 from prefect.server.utilities.messaging import Message
-from prefect.server.utilities.messaging.memory import Cache, Topic
+from prefect.server.utilities.messaging.memory import Cache, MemoryMessage, Topic
 
+from deployments import prefect_events
 from deployments.prefect_events import Consumer, Publisher
+from tasks.clock import now
 
 UNKEPT = ["prefect.task-run.Running", "prefect.flow-run.heartbeat"]
 KEPT = ["prefect.flow-run.Running", "prefect.artifact.created", "prefect.log.write"]
@@ -89,6 +92,38 @@ async def test_who_follows_events_gets_what_was_asked_for(asked: list[EventFilte
             stream.filters[queue] = one
             following.callback(stream.filters.pop, queue)
         assert await read_by(None) == read
+
+
+@pytest.fixture(autouse=True)
+def nothing_just_now() -> None:
+    prefect_events.just_now.clear()
+
+
+async def test_who_begins_to_follow_a_run_gets_what_it_was_told_a_moment_ago(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is written only every five seconds, and what is not written is not sent at first."""
+    ours, other = [about_run(uuid4()) for _ in range(2)]
+    hour = monotonic()
+    for at, told in ((hour - 20, ours), (hour - 10, ours), (hour - 5, other), (hour, ours)):
+        monkeypatch.setattr(prefect_events, "monotonic", lambda at=at: at)
+        await prefect_events.remembered(prefect_events.nothing)(of(told))
+    asked = EventFilter(resource=EventResourceFilter(id=[ours.resource.id]))
+    async with stream.subscribed(asked) as queue:
+        told_ours = [queue.get_nowait() for _ in range(queue.qsize())]
+    assert [event.resource.id for event in told_ours] == [ours.resource.id] * 2
+
+
+async def test_beats_and_task_runs_are_not_remembered() -> None:
+    await read_by(None)
+    assert [message.attributes["event"] for _, message in prefect_events.just_now] == ["prefect.flow-run.Running"]
+
+
+def about_run(run: UUID) -> ReceivedEvent:
+    resource = Resource({"prefect.resource.id": f"prefect.flow-run.{run}"})
+    return ReceivedEvent(id=uuid4(), occurred=now(), event="prefect.flow-run.Failed", resource=resource)
+
+
+def of(event: ReceivedEvent) -> MemoryMessage:
+    return MemoryMessage(event.model_dump_json().encode(), {"id": str(event.id), "event": event.event})
 
 
 @contextmanager
