@@ -1,7 +1,7 @@
 """One way into the database: read and write transactions, on SQLite and PostgreSQL alike."""
 
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
@@ -14,7 +14,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, ExceptionContext, event, make_url
+from sqlalchemy import Connection, ExceptionContext, Executable, Row, event, make_url
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -59,12 +59,23 @@ class Database:
         self._writer = self._writing.execution_options(begin_immediate=True)
         snapshot = {} if self.embedded else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         self._reader = self.engine.execution_options(**snapshot)  # SQLite reads one snapshot in any case
+        alone = {"begins": False} if self.embedded else {"isolation_level": "AUTOCOMMIT"}
+        self._looker = self.engine.execution_options(**alone)
+        self._finder = self._looker.execution_options(at_once=True)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
         """A session over one consistent snapshot."""
         async with AsyncSession(self._reader, expire_on_commit=False, autoflush=False) as session, session.begin():
             yield session
+
+    async def rows(self, statement: Executable, **values: object) -> Sequence[Row[Any]]:
+        """The rows of a statement over columns, which is a snapshot by itself: at half the cost of a session."""
+        return await _rows(self._looker, statement, values)
+
+    async def found(self, statement: Executable, **values: object) -> Sequence[Row[Any]]:
+        """As `rows`, of few rows found by key or index: SQLite has them before a thread would have begun to look."""
+        return await _rows(self._finder, statement, values)
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncSession]:
@@ -86,6 +97,11 @@ class Database:
         """Close all connections."""
         await self._writing.dispose()
         await self.engine.dispose()
+
+
+async def _rows(engine: AsyncEngine, statement: Executable, values: dict[str, object]) -> Sequence[Row[Any]]:
+    async with engine.connect() as connection:
+        return (await connection.execute(statement, values)).all()
 
 
 def _engine(url: str, connect: Connect | None, *, embedded: bool) -> AsyncEngine:
@@ -148,9 +164,11 @@ def prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def begin_sqlite(connection: Connection) -> None:
-    """Writers take the lock first."""
-    immediate = connection.get_execution_options().get("begin_immediate", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+    """Writers take the lock first; a statement by itself needs no transaction."""
+    told = connection.get_execution_options()
+    connection.connection.driver_connection.at_once = told.get("at_once", False)  # type: ignore[union-attr]
+    if told.get("begins", True):
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if told.get("begin_immediate", False) else "BEGIN")
 
 
 def _upgrade(url: str) -> None:

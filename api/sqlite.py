@@ -3,8 +3,9 @@
 aiosqlite sends every call to a thread, and SQLAlchemy makes four calls a statement: a transaction of five statements
 makes twenty trips, and while the loop is busy with other jobs each of them waits its turn, with the lock held and every
 other writer of every process asleep. Here only what may take long goes to the thread: commits, and queries outside of a
-write transaction. The rest runs at once, and the lock is waited for outside of SQLite, which would sleep ever longer
-and know no order: a process with many writers would have the lock again before another one looks.
+write transaction, unless they are told to run at once. The rest does, and the lock is waited for outside of SQLite,
+which would sleep ever longer and know no order: a process with many writers would have the lock again before another
+one looks.
 """
 
 import asyncio
@@ -59,6 +60,8 @@ class Connection(aiosqlite.Connection):
         self._thread.daemon = True
         self._busy_seconds = busy_seconds
         self._writing = False
+        self.at_once = False
+        """Whether what is asked now takes no longer than a step to the thread and back."""
         self._sent = self._done = 0
 
     async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -76,7 +79,10 @@ class Connection(aiosqlite.Connection):
             return not self._writing
         if name == "close":
             return isinstance(fn.__self__, sqlite3.Cursor)  # type: ignore[attr-defined]
-        return name in _AT_ONCE or (name.startswith("execute") and (self._writing or args[0].startswith("BEGIN")))
+        return name in _AT_ONCE or (name.startswith("execute") and self._at_once(args[0]))
+
+    def _at_once(self, statement: str) -> bool:
+        return self._writing or self.at_once or statement.startswith("BEGIN")
 
     async def _lock(self, begin: Callable[..., Any], *args: Any) -> sqlite3.Cursor:
         """Take the write lock, asking again for as long as another process holds it; the cursor that has begun."""

@@ -118,7 +118,8 @@ class Records:
 
     async def _taken(self, session: AsyncSession, job_id: UUID) -> Change | None:
         """The job locked, without reading what this process has written itself; who waits has not got it yet."""
-        recent = self._recent.take(job_id, await _revision(session, _LOCKED_REVISION, job_id))
+        found = await session.exec(_LOCKED_REVISION, params={"job_id": job_id})
+        recent = self._recent.take(job_id, found.one_or_none())
         if recent:
             session.add_all([recent.job, *recent.scenes, *recent.attempts])
             recent.session = session
@@ -132,9 +133,8 @@ class Records:
     async def latest(self, job_id: UUID) -> Change:
         """As `snapshot`, to be read before anything is awaited; a callback's last ringing may be missing."""
         if job_id in self._recent:
-            async with self.database.reading() as session:
-                revision = await _revision(session, _REVISION, job_id)
-            recent = self._recent.look(job_id, revision)
+            rows = await self.database.found(_REVISION, job_id=job_id)
+            recent = self._recent.look(job_id, rows[0].revision if rows else None)
             if recent:
                 return recent
         return await self.snapshot(job_id)
@@ -169,10 +169,6 @@ async def _loaded(session: AsyncSession, which: SelectOfScalar[GenerationJob], j
     scenes = await session.exec(_SCENES, params=of_job)
     attempts = await session.exec(_ATTEMPTS, params=of_job)
     return Change(session, job, list(scenes), list(attempts))
-
-
-async def _revision(session: AsyncSession, which: SelectOfScalar[int], job_id: UUID) -> int | None:
-    return (await session.exec(which, params={"job_id": job_id})).one_or_none()
 
 
 def fail(change: Change, why: str, code: str) -> None:

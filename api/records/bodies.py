@@ -31,9 +31,10 @@ class Owned:
 
 
 _COLUMNS: Final = (GenerationJob.owner_id, GenerationJob.body, GenerationJob.revision, GenerationJob.status)
-_BODIES: Final = select(GenerationJob.id, *_COLUMNS).where(  # type: ignore[call-overload]
-    col(GenerationJob.id).in_(bindparam("job_ids", expanding=True))
-)
+_ALL: Final = select(GenerationJob.id, *_COLUMNS)  # type: ignore[call-overload]
+_ONE: Final = _ALL.where(GenerationJob.id == bindparam("job_id"))
+_SOME: Final = _ALL.where(col(GenerationJob.id).in_(bindparam("job_ids", expanding=True)))
+"""Its text is made anew for each number of jobs."""
 
 
 class Bodies:
@@ -72,6 +73,6 @@ class Bodies:
                 future.set_result(found.get(job_id))
 
     async def _read(self, job_ids: list[UUID]) -> dict[UUID, Owned]:
-        async with self._database.reading() as session:
-            rows = await session.exec(_BODIES, params={"job_ids": job_ids})
-            return {job: Owned(owner, Body(body, revision, status)) for job, owner, body, revision, status in rows}
+        one = len(job_ids) == 1
+        rows = self._database.found(_ONE, job_id=job_ids[0]) if one else self._database.found(_SOME, job_ids=job_ids)
+        return {job: Owned(owner, Body(body, revision, status)) for job, owner, body, revision, status in await rows}

@@ -36,8 +36,8 @@ class Gates(Records):
     async def created_since(self, moment: datetime) -> list[datetime]:
         """See `GateLedger.created_since`."""
         intended, sent = col(AttemptRow.intended_at), col(AttemptRow.state) != AttemptState.REFUSED
-        async with self.database.reading() as session:
-            return list(await session.exec(select(intended).where(intended >= moment, sent).order_by(intended)))
+        rows = await self.database.rows(select(intended).where(intended >= moment, sent).order_by(intended))
+        return [at for (at,) in rows]
 
 
 def _row(told: GateReport) -> GateRow:

@@ -48,8 +48,7 @@ class Holds(Records):
     async def anybody_waits(self) -> bool:
         """See `HoldLedger.anybody_waits`."""
         waits = col(GenerationJob.status).in_((JobStatus.QUEUED, JobStatus.PROCESSING))
-        async with self.database.reading() as session:
-            return (await session.exec(select(GenerationJob.id).where(LIVE_ROWS, waits).limit(1))).first() is not None
+        return bool(await self.database.rows(select(GenerationJob.id).where(LIVE_ROWS, waits).limit(1)))
 
 
 def _hold(row: AccountHold) -> Hold:

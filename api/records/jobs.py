@@ -3,7 +3,7 @@
 import hashlib
 import logging
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -125,31 +125,28 @@ class Jobs(Records):
     async def newer(self, seen: dict[UUID, int]) -> dict[UUID, Body]:
         """Of the jobs in `seen` (id → revision) those whose revision is another by now."""
         revisions = select(GenerationJob.id, GenerationJob.revision).where(col(GenerationJob.id).in_(seen))
-        async with self.database.reading() as session:
-            changed = [job for job, revision in await session.exec(revisions) if revision != seen[job]]
-            if not changed:
-                return {}
-            bodies = select(GenerationJob.id, GenerationJob.body, GenerationJob.revision, GenerationJob.status).where(
-                col(GenerationJob.id).in_(changed)
-            )
-            return {job: Body(body, rev, JobStatus(status)) for job, body, rev, status in await session.exec(bodies)}
+        changed = [job for job, revision in await self.database.rows(revisions) if revision != seen[job]]
+        if not changed:
+            return {}
+        bodies = select(GenerationJob.id, GenerationJob.body, GenerationJob.revision, GenerationJob.status).where(
+            col(GenerationJob.id).in_(changed)
+        )
+        return {job: Body(body, rev, JobStatus(status)) for job, body, rev, status in await self.database.rows(bodies)}
 
     async def script(self, job_id: UUID, owner_id: str = LOCAL_USER) -> str:
         """The script of a job. Raises `JobNotFound`."""
         query = select(GenerationJob.script).where(GenerationJob.id == job_id, GenerationJob.owner_id == owner_id)
-        async with self.database.reading() as session:
-            script = (await session.exec(query)).first()
-        if script is None:
+        rows = await self.database.rows(query)
+        if not rows:
             raise JobNotFound
-        return script
+        return str(rows[0].script)
 
     async def jobs(self, limit: int, cursor: str | None = None, owner_id: str = LOCAL_USER) -> JobList:
         """A page, newest first. Raises `BadCursor`."""
         columns = [getattr(GenerationJob, name) for name in _LISTED]
         query = select(*columns).where(GenerationJob.owner_id == owner_id)
         query = newest_first(query, GenerationJob, cursor).limit(limit + 1)
-        async with self.database.reading() as session:
-            rows = list(await session.exec(query))
+        rows: Sequence[Any] = await self.database.rows(query)
         after = cursor_of(rows[limit - 1]) if len(rows) > limit else None
         return JobList(jobs=[summary(row) for row in rows[:limit]], next=after)
 

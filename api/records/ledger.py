@@ -215,16 +215,13 @@ class Ledger(Shared):
 
     async def rung(self, since: datetime) -> dict[str, datetime]:
         """See `SceneLedger.rung`."""
-        async with self.database.reading() as session:
-            rows = await session.exec(_RUNG, params={"since": since})
-            return {token: rang_at for token, rang_at in rows if rang_at}
+        return {token: rang_at for token, rang_at in await self.database.found(_RUNG, since=since) if rang_at}
 
     @patient
     async def known_generations(self, generation_ids: Iterable[str]) -> set[str]:
         """See `SceneLedger.known_generations`."""
         query = select(AttemptRow.generation_id).where(col(AttemptRow.generation_id).in_(list(generation_ids)))
-        async with self.database.reading() as session:
-            return {known for known in await session.exec(query) if known}
+        return {known for (known,) in await self.database.rows(query) if known}
 
     @patient
     async def filmed(self, job_id: UUID, film: Film) -> None:

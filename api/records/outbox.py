@@ -134,8 +134,7 @@ class Outbox(Records):
             .order_by(col(GenerationJob.created_at))
             .limit(limit)
         )
-        async with self.database.reading() as session:
-            return [LiveJob(*row) for row in await session.exec(query)]
+        return [LiveJob(*row) for row in await self.database.rows(query)]
 
 
 def _waiting(row: OutboxRow, job: GenerationJob) -> Waiting:

@@ -42,8 +42,7 @@ class Queue(Records):
             .limit(PAST)
         )
         moment = now()
-        async with self.database.reading() as session:
-            return [_took(moment, *row) for row in await session.exec(query) if row[1]]
+        return [_took(moment, *row) for row in await self.database.rows(query) if row[1]]
 
 
 async def _scenes(session: AsyncSession) -> dict[UUID, Counter[SceneStatus]]:

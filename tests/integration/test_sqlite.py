@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -59,6 +60,31 @@ async def test_a_write_transaction_needs_few_turns_of_a_busy_loop(database: Data
     await write(database)
     busy.cancel()
     assert turns < 12  # ten statements of four calls each would be forty
+
+
+async def test_few_rows_are_found_at_once_and_many_are_left_to_the_thread(
+    database: Database, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, sent, send = text("SELECT n FROM notes WHERE n = :n"), list[str](), Connection._send
+
+    async def note(connection: Connection, fn: Any, *args: Any, **kwargs: Any) -> Any:
+        sent.append(fn.__name__)
+        return await send(connection, fn, *args, **kwargs)
+
+    monkeypatch.setattr(Connection, "_send", note)
+    await write(database)
+    await count(database)  # a connection is open
+    sent.clear()
+    assert [row.n for row in await database.found(one, n=3)] == [3]
+    assert sent == []
+    assert [row.n for row in await database.rows(one, n=3)] == [3]
+    assert sent == ["execute"]
+    with closing(sqlite3.connect(path)) as other:  # nothing is held between two looks
+        other.execute("INSERT INTO notes VALUES (77)")
+        other.commit()
+    assert [row.n for row in await database.found(one, n=77)] == [77]
+    assert await count(database) == 11
+    assert sent == ["execute", "execute"]  # what came next by the same connection
 
 
 async def test_many_writers_of_one_process_all_get_their_turn(database: Database) -> None:
