@@ -53,7 +53,7 @@ class Leases:
     refused: bool = False
     """The last time, not all that was asked for was to be had."""
     changed: Callable[[], None] = lambda: None
-    """Called after each new lease."""
+    """Called after each new lease, and before any is given back."""
 
     @property
     def slots(self) -> int:
@@ -76,9 +76,13 @@ class Leases:
         self.refused = slots > 0
 
     async def shrink(self, slots: int) -> None:
-        """Give so many back, as nearly as the leases allow."""
-        for lease in spare({key: lease.slots for key, lease in self.all.items()}, slots):
+        """Give so many back, as nearly as the leases allow; those that can't be given back just now lapse."""
+        given = spare({key: lease.slots for key, lease in self.all.items()}, slots)
+        for lease in given:
             del self.all[lease]
+        if given:
+            self.changed()  # before they are another process's: a scene that comes meanwhile must not take one
+        for lease in given:
             await self.lessor.release(lease)
 
     async def renew(self) -> None:

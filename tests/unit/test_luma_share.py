@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -39,6 +40,8 @@ class Prefect:
     forgotten: dict[str, int] = field(default_factory=dict)
     away: bool = False
     asked: int = 0
+    seconds: float = 0.02
+    """Until an answer."""
 
     async def lease(self, limit: str, slots: int, seconds: float) -> UUID | None:
         await self._answer()
@@ -81,7 +84,7 @@ class Prefect:
 
     async def _answer(self) -> None:
         self.asked += 1
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(self.seconds)
         if self.away:
             raise Away
 
@@ -216,6 +219,23 @@ def test_processes_together_never_pass_the_limit_and_lose_little_time(slots: int
         assert now() < 1.05 * processes * 4 * 20 + 2
 
     play(main)
+
+
+def test_what_comes_while_slots_are_given_back_takes_none_of_them() -> None:
+    async def main(chance: Random) -> None:
+        world = World(10)
+        world.prefect.seconds = 0.15
+        processes = [world.process(), world.process()]
+
+        async def job() -> None:
+            await asyncio.sleep(chance.uniform(0, 6))
+            await chance.choice(processes).job("a", chance.randint(1, 8), chance.uniform(0.2, 2))
+
+        await asyncio.gather(*(job() for _ in range(14)))
+        assert world.most <= world.slots
+
+    for seed in range(120):
+        play(lambda seed=seed: main(Random(seed)))
 
 
 @pytest.mark.parametrize(("here", "there", "seconds"), [(10, 10, 2), (3, 17, 2), (12, 8, 1.7), (9, 11, 2.3)])
