@@ -1,5 +1,6 @@
 """What people ask of jobs: make, read, list, cancel, retry, another take."""
 
+import asyncio
 import hashlib
 import logging
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -126,12 +127,8 @@ class Jobs(Records):
         """Of the jobs in `seen` (id → revision) those whose revision is another by now."""
         revisions = select(GenerationJob.id, GenerationJob.revision).where(col(GenerationJob.id).in_(seen))
         changed = [job for job, revision in await self.database.rows(revisions) if revision != seen[job]]
-        if not changed:
-            return {}
-        bodies = select(GenerationJob.id, GenerationJob.body, GenerationJob.revision, GenerationJob.status).where(
-            col(GenerationJob.id).in_(changed)
-        )
-        return {job: Body(body, rev, JobStatus(status)) for job, body, rev, status in await self.database.rows(bodies)}
+        found = await asyncio.gather(*map(self.bodies.get, changed))  # one read
+        return {job: owned.body for job, owned in zip(changed, found, strict=True) if owned}
 
     async def script(self, job_id: UUID, owner_id: str = LOCAL_USER) -> str:
         """The script of a job. Raises `JobNotFound`."""

@@ -73,7 +73,6 @@ class Pool:
         contended = self.leases.slots > self.due or any(other.waiting for other in others)
         if contended or at >= self.used_at + LINGER_SECONDS:
             await self.leases.shrink(self.leases.slots - max(self.held(), wanted))  # some may be newer than the claim
-        self.apply()
         if at >= self.look_at:
             self.look_at = at + LOOK_SECONDS
             await self._look(known)

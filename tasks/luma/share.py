@@ -200,7 +200,6 @@ class Share:
             pool.due = 0
             pool.apply()  # who comes now waits, and does not take what is being given back
             await pool.leases.shrink(pool.leases.slots - (pool.held() if pool.leases.limit == CREATES else 0))
-            pool.apply()
         await self._ledger.close_gate(self.id)
 
     def _live(self) -> list[GateReport]:
